@@ -1,0 +1,114 @@
+// model.h - one description of a model, whatever file it came from: hyperparameters, tensors by
+// name, tokenizer, chat template.
+//
+// A model is read-only after opening. Everything in it that came from the file was checked: sizes
+// lie inside the mapping, counts are within limits, strings are zero-terminated copies.
+#pragma once
+
+#include "base/base.h"
+#include "base/file.h"
+
+enum { SMR_MAX_DIMS = 4 };
+
+// A tensor as it lies in the file. dims[0] is the fastest-varying: GGUF's order, the reverse of
+// PyTorch's. A weight matrix [n_out, n_in] in PyTorch's notation has dims = {n_in, n_out, 1, 1}.
+struct smr_tensor {
+    const char *name; // GGUF's name: "blk.0.attn_q.weight"
+    enum smr_type type;
+    uint32_t n_dims;
+    uint64_t dims[SMR_MAX_DIMS]; // unused ones are 1
+    uint64_t size;               // bytes
+    const uint8_t *data;         // in the mapping; row-major blocks, no padding between rows
+};
+
+// Metadata of a GGUF file, by key. Values that are numbers are read with the right width whatever
+// their type in the file, since writers differ.
+struct smr_metadata;
+bool smr_metadata_has(const struct smr_metadata *metadata, const char *key);
+bool smr_metadata_u32(const struct smr_metadata *metadata, const char *key, uint32_t *value);
+bool smr_metadata_f32(const struct smr_metadata *metadata, const char *key, float *value);
+bool smr_metadata_bool(const struct smr_metadata *metadata, const char *key, bool *value);
+const char *smr_metadata_string(const struct smr_metadata *metadata, const char *key);
+// A string with its length, since it may hold zero bytes.
+const char *smr_metadata_string_n(const struct smr_metadata *metadata, const char *key,
+                                  size_t *size);
+
+// Arrays stay in the mapping and are read element by element.
+struct smr_metadata_array {
+    uint32_t type; // GGUF value type of the elements
+    size_t n;
+    struct smr_cursor cursor; // at the first element
+};
+bool smr_metadata_array(const struct smr_metadata *metadata, const char *key,
+                        struct smr_metadata_array *array);
+// Next element; false at the end or when it is of another kind.
+bool smr_metadata_next_string(struct smr_metadata_array *array, const char **data, size_t *size);
+bool smr_metadata_next_i32(struct smr_metadata_array *array, int32_t *value);
+bool smr_metadata_next_u32(struct smr_metadata_array *array, uint32_t *value);
+bool smr_metadata_next_f32(struct smr_metadata_array *array, float *value);
+
+// How RoPE's frequencies are scaled.
+enum smr_rope_scaling {
+    SMR_ROPE_NONE,
+    SMR_ROPE_LINEAR,
+    SMR_ROPE_YARN,     // arXiv:2309.00071
+    SMR_ROPE_LONGROPE, // arXiv:2402.13753; factors in tensors rope_factors_long/short
+    // Llama 3's scaling comes as a tensor rope_freqs.weight and needs no mode of its own.
+};
+
+// Hyperparameters in the field's words. GGUF key names are "ARCH." and what the comment says.
+struct smr_hparams {
+    uint32_t n_vocab;              // rows of token_embd.weight, else size of the vocabulary
+    uint32_t n_context;            // context_length: what the model was trained for
+    uint32_t n_layers;             // block_count
+    uint32_t n_embd;               // embedding_length
+    uint32_t n_ff;                 // feed_forward_length
+    uint32_t n_heads;              // attention.head_count
+    uint32_t n_kv_heads;           // attention.head_count_kv, default n_heads
+    uint32_t head_dim;             // attention.key_length, default n_embd / n_heads
+    uint32_t value_dim;            // attention.value_length; we need value_dim == head_dim
+    uint32_t rope_dim;             // rope.dimension_count, default head_dim
+    float norm_eps;                // attention.layer_norm_rms_epsilon or layer_norm_epsilon
+    float rope_theta;              // rope.freq_base, default 10000
+    float rope_theta_local;        // rope.freq_base_swa; 0 when absent
+    enum smr_rope_scaling rope_scaling; // rope.scaling.type
+    float rope_scaling_factor;     // rope.scaling.factor, or 1 / rope.scale_linear; default 1
+    uint32_t rope_original_context; // rope.scaling.original_context_length
+    float rope_attention_factor;   // rope.scaling.attn_factor, default 1
+    float yarn_ext_factor;         // rope.scaling.yarn_ext_factor, default 1
+    float yarn_beta_fast, yarn_beta_slow; // default 32 and 1
+    uint32_t sliding_window;       // attention.sliding_window; 0 for none
+    float attention_softcap;       // attn_logit_softcapping; 0 for none
+    float final_softcap;           // final_logit_softcapping; 0 for none
+    float attention_scale;         // attention.scale; 0: 1 / sqrt(head_dim)
+    float logit_scale;             // logit_scale; 0 for none
+    uint32_t n_experts, n_experts_used; // expert_count, expert_used_count
+};
+
+struct smr_model {
+    smr_context *context;
+    const char *path;
+    const char *name;
+    const char *architecture; // general.architecture
+    struct smr_hparams hparams;
+    struct smr_metadata *metadata;
+    const struct smr_tensor *tensors;
+    uint32_t n_tensors;
+    const char *chat_template;         // tokenizer.chat_template; NULL without one
+    struct smr_vocab *vocab;           // text/: NULL until the first use
+    const struct smr_model_file *file; // what holds the mappings; owned
+};
+
+// NULL when there is none. O(1): a hash table.
+const struct smr_tensor *smr_model_tensor(const struct smr_model *model, const char *name);
+// Name by printf, as "blk.%u.attn_q.weight".
+const struct smr_tensor *smr_model_tensor_f(const struct smr_model *model, const char *format, ...)
+    SMR_PRINTF(2, 3);
+// As smr_model_tensor_f(), but a missing tensor is an error that names it.
+const struct smr_tensor *smr_model_need(const struct smr_model *model, const char *format, ...)
+    SMR_PRINTF(2, 3);
+
+// text/vocab.c provides this, model.c calls it on closing: rooms below do not include those above.
+typedef void smr_vocab_destroy_fn(struct smr_vocab *vocab);
+void smr_model_set_vocab(struct smr_model *model, struct smr_vocab *vocab,
+                         smr_vocab_destroy_fn *destroy);

@@ -1,0 +1,290 @@
+// samara.h - the public interface of samara, a portable engine for text generation on any GPU.
+//
+// The order of use:
+//
+//     smr_context  errors, log, memory, where compiled work is kept
+//     smr_devices  what this machine can compute on
+//     smr_model    a model file: hyperparameters, weights (mapped), tokenizer
+//     smr_engine   a model on a device: weights uploaded, kernels compiled
+//     smr_session  one text in the making: its tokens and their KV cache
+//
+// Errors: a function returns NULL or false, and smr_context_error() has the reason as one line of
+// text for a person, with a status for a program.
+// Ownership: every create or open has its destroy or close, which accepts NULL. Whatever was made
+// from an object must be destroyed before it. Pointers handed out live as long as their object.
+// Threads: a context and all that comes from it belong to one thread at a time. Contexts are
+// independent of each other.
+// Cost: opening a model maps it and reads its header; creating an engine reads the weights and
+// compiles; the rest allocates only where it says so.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SMR_API __attribute__((visibility("default")))
+
+typedef struct smr_context smr_context;
+typedef struct smr_model smr_model;
+typedef struct smr_engine smr_engine;
+typedef struct smr_session smr_session;
+
+// The version of the library, "0.1.0".
+SMR_API const char *smr_version(void);
+
+// ---- context ----------------------------------------------------------------------------------
+
+// Why something failed. The numbers are the exit codes of the command line tool.
+enum smr_status {
+    SMR_OK = 0,
+    SMR_ERROR = 1,        // anything else at run time
+    SMR_ERROR_USAGE = 2,  // arguments that make no sense
+    SMR_ERROR_MODEL = 3,  // a file that is missing, damaged or of a kind we do not know
+    SMR_ERROR_DEVICE = 4, // no device, a driver's failure
+    SMR_ERROR_MEMORY = 5, // not enough memory, on the host or the device (exit code 4)
+};
+
+enum smr_log_level { SMR_LOG_ERROR, SMR_LOG_WARNING, SMR_LOG_INFO, SMR_LOG_DEBUG };
+
+struct smr_context_params {
+    // Where lines of log go; NULL for nowhere. May be called from worker threads, one at a time.
+    void (*log)(void *user, enum smr_log_level level, const char *text);
+    enum smr_log_level log_level; // the least important level that is wanted
+    const char *cache_dir;        // kept compiled work; NULL: nothing is kept. Made when missing
+    const char *shader_dir;       // read GLSL from here, not from the library; optional
+    bool validation;              // Vulkan validation layers, as log lines of level error
+    // realloc() in the C sense, with size 0 to free; NULL for the C library's.
+    void *(*reallocate)(void *user, void *pointer, size_t size);
+    void *user; // for the callbacks
+};
+// Returns NULL only when there is no memory.
+SMR_API smr_context *smr_context_create(const struct smr_context_params *params);
+SMR_API void smr_context_destroy(smr_context *context);
+
+// The first error since the last clear: one line, empty when there is none.
+SMR_API const char *smr_context_error(const smr_context *context);
+SMR_API enum smr_status smr_context_status(const smr_context *context);
+SMR_API void smr_context_clear_error(smr_context *context);
+
+// ---- tensor types -----------------------------------------------------------------------------
+
+// The numbers are those of GGUF files (ggml/include/ggml.h, enum ggml_type).
+enum smr_type {
+    SMR_F32 = 0,
+    SMR_F16 = 1,
+    SMR_Q4_0 = 2,
+    SMR_Q4_1 = 3,
+    SMR_Q5_0 = 6,
+    SMR_Q5_1 = 7,
+    SMR_Q8_0 = 8,
+    SMR_Q2_K = 10,
+    SMR_Q3_K = 11,
+    SMR_Q4_K = 12,
+    SMR_Q5_K = 13,
+    SMR_Q6_K = 14,
+    SMR_IQ4_NL = 20,
+    SMR_I32 = 26,
+    SMR_BF16 = 30,
+};
+
+// ---- devices ----------------------------------------------------------------------------------
+
+enum smr_backend { SMR_BACKEND_VULKAN, SMR_BACKEND_OPENCL, SMR_BACKEND_REFERENCE };
+
+// In the order of preference for the default.
+enum smr_device_type {
+    SMR_DEVICE_DISCRETE,   // a graphics card
+    SMR_DEVICE_INTEGRATED, // a GPU that shares the machine's memory
+    SMR_DEVICE_CPU,        // the processor, through a driver that is made for computing
+    SMR_DEVICE_SOFTWARE,   // a Vulkan driver that runs on the processor
+    SMR_DEVICE_REFERENCE,  // plain C
+};
+
+struct smr_device_info {
+    char id[32];   // "vulkan0", "reference": for smr_engine_params.device
+    char name[256];
+    char vendor[64];
+    char driver[256]; // name and version
+    enum smr_backend backend;
+    enum smr_device_type type;
+    uint64_t memory;      // bytes the device can use; of the machine where it is shared
+    uint64_t memory_free; // bytes, as far as the driver tells; else equal to memory
+    bool is_default;
+    const char *reason; // why it is the default, or why it can't be used; NULL otherwise
+    bool usable;
+};
+
+// List the devices of this machine into `infos` (room for `capacity`), preferred order first.
+// Returns how many there are, which can be more than `capacity`. `absent`, when not NULL, receives
+// a text of one line per backend that has no device, saying why; it lives until the next call.
+SMR_API size_t smr_devices(smr_context *context, struct smr_device_info *infos, size_t capacity,
+                           const char **absent);
+
+// ---- models -----------------------------------------------------------------------------------
+
+// Map a GGUF file (for a split model: its first part) and check all of its header. Nothing is
+// uploaded. A file with a tokenizer and no weights opens too.
+SMR_API smr_model *smr_model_open(smr_context *context, const char *path);
+SMR_API void smr_model_close(smr_model *model);
+
+struct smr_model_info {
+    const char *name;         // general.name, or the file's name
+    const char *architecture; // "llama"
+    const char *type;         // of most weights: "Q4_K"
+    uint64_t n_params;
+    uint64_t size; // bytes of weights
+    uint32_t n_vocab, n_context, n_layers, n_embd, n_ff;
+    uint32_t n_heads, n_kv_heads, head_dim;
+    const char *tokenizer;     // "llama", "gpt2"; NULL without one
+    const char *pre_tokenizer; // "llama-bpe"; NULL without one
+    const char *chat_format;   // "chatml", "gemma", ...; NULL when none is known
+    const char *chat_template; // Jinja text as in the file; NULL without one
+    bool has_weights;
+};
+SMR_API void smr_model_info(const smr_model *model, struct smr_model_info *info);
+
+// ---- text -------------------------------------------------------------------------------------
+
+enum smr_tokenize_flags {
+    SMR_TOKENIZE_SPECIAL = 1, // special tokens in the text are what they say, not their letters
+    SMR_TOKENIZE_NO_BOS = 2,  // leave out the begin-of-text token the model asks for
+};
+// Tokens of `size` bytes of UTF-8 (bad bytes are encoded as U+FFFD would be). `tokens` is
+// allocated; free it with smr_tokens_free(). Loads the vocabulary on the first call.
+SMR_API bool smr_tokenize(smr_model *model, const char *text, size_t size, uint32_t flags,
+                          int32_t **tokens, size_t *n_tokens);
+SMR_API void smr_tokens_free(smr_model *model, int32_t *tokens);
+
+// The bytes of one token: not zero-terminated and possibly part of a character. NULL for a number
+// outside the vocabulary; special tokens have size 0 unless `special`.
+SMR_API const char *smr_token_bytes(smr_model *model, int32_t token, bool special, size_t *size);
+
+// One message in the model's chat format, with the opening of the answer, as a text to tokenize
+// with SMR_TOKENIZE_SPECIAL. Returns NULL when the format is not known. Free with smr_text_free().
+SMR_API char *smr_chat_prompt(smr_model *model, const char *system, const char *user);
+SMR_API void smr_text_free(smr_model *model, char *text);
+
+// ---- engine -----------------------------------------------------------------------------------
+
+enum smr_kernels { SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN };
+
+struct smr_engine_params {
+    const char *device;        // an id, a backend's name, or part of a name; NULL for the default
+    enum smr_kernels kernels;  // PLAIN uses no fast variant, for comparison and broken drivers
+    enum smr_type cache_type;  // of keys and values: SMR_F16, SMR_F32 or SMR_Q8_0
+    uint32_t n_context;        // tokens of one session; 0 for the model's, at most 4096
+    uint32_t n_batch;          // rows of a prefill step; 0 for 512
+    bool cache_type_set;       // false: SMR_F16
+    // Progress of loading and compiling, 0 to 1; optional.
+    void (*progress)(void *user, const char *what, float fraction);
+    void *user;
+};
+SMR_API smr_engine *smr_engine_create(smr_model *model, const struct smr_engine_params *params);
+SMR_API void smr_engine_destroy(smr_engine *engine);
+SMR_API const struct smr_device_info *smr_engine_device(const smr_engine *engine);
+
+struct smr_memory_use { // bytes on the device
+    uint64_t weights, cache, activations, total;
+};
+SMR_API void smr_engine_memory(const smr_engine *engine, struct smr_memory_use *use);
+
+struct smr_engine_times { // nanoseconds
+    uint64_t load_ns;     // reading and uploading weights
+    uint64_t compile_ns;  // GLSL, SPIR-V, pipelines, summed over what ran one after the other
+};
+SMR_API void smr_engine_times(const smr_engine *engine, struct smr_engine_times *times);
+
+// ---- generation -------------------------------------------------------------------------------
+
+struct smr_logit_bias {
+    int32_t token;
+    float bias;
+};
+
+// Where a field says so, zero means the default, which is llama.cpp's.
+struct smr_sampling {
+    float temperature;       // 0: the most likely token, always
+    uint32_t top_k;          // 0: all
+    float top_p;             // 1: all
+    float min_p;             // 0: all
+    float repeat_penalty;    // 1: none (CTRL, arXiv:1909.05858)
+    float presence_penalty;  // 0: none
+    float frequency_penalty; // 0: none
+    uint32_t repeat_last_n;  // tokens the penalties look back on; 0: none; UINT32_MAX: all
+    uint64_t seed;           // same seed, same text; the caller picks a random one
+    const struct smr_logit_bias *bias;
+    size_t n_bias;
+};
+// temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalties over 64 tokens, seed 0.
+SMR_API struct smr_sampling smr_sampling_default(void);
+
+enum smr_stop_reason {
+    SMR_STOP_NONE,    // not stopped: the callback or an error ended it
+    SMR_STOP_LENGTH,  // n_predict tokens were generated
+    SMR_STOP_END,     // the model ended its text
+    SMR_STOP_STRING,  // a stop string appeared
+    SMR_STOP_CONTEXT, // the context is full
+    SMR_STOP_CANCEL,  // the callback returned false
+};
+
+struct smr_logprob {
+    int32_t token;
+    float logprob; // natural logarithm of the probability under the model, before sampling
+};
+
+struct smr_generated {   // one generated token, handed to the callback
+    int32_t token;
+    float logprob;
+    const char *text;    // whole UTF-8 characters that are final now; may be empty
+    size_t text_size;
+    const struct smr_logprob *top; // the most likely n_logprobs tokens, best first
+    size_t n_top;
+};
+
+struct smr_generate_params {
+    uint32_t n_predict; // UINT32_MAX: until the model ends its text or the context is full
+    struct smr_sampling sampling;
+    const char *const *stop; // strings that end the text, themselves left out
+    size_t n_stop;
+    bool ignore_end;     // go on after end-of-text tokens
+    uint32_t n_logprobs; // 0: no log-probabilities
+    bool special;        // write special tokens out
+    // Called for each token, and once more with token -1 when held-back text is left at the end.
+    // Return false to stop. Optional.
+    bool (*callback)(void *user, const struct smr_generated *generated);
+    void *user;
+};
+
+struct smr_generate_result {
+    uint32_t n_generated;
+    enum smr_stop_reason stop_reason;
+    uint64_t prompt_ns;      // prefill, up to the first token's logits
+    uint64_t decode_ns;      // all further tokens
+    uint64_t cpu_ns;         // processor time in recording, submission, readback while decoding
+    uint64_t n_submissions;  // while decoding
+};
+
+// A session holds up to n_context tokens. Its pages of KV cache come from the engine's pool.
+SMR_API smr_session *smr_session_create(smr_engine *engine);
+SMR_API void smr_session_destroy(smr_session *session);
+
+// Append tokens; they are computed by the next generate or logits call. Fails when the context
+// would overflow, saying by how much.
+SMR_API bool smr_session_append(smr_session *session, const int32_t *tokens, size_t n_tokens);
+SMR_API size_t smr_session_length(const smr_session *session); // tokens, computed or not
+
+// Logits for the token after the last one: n_vocab floats, valid until the next call.
+SMR_API const float *smr_session_logits(smr_session *session);
+
+// Generate, appending what is generated. The session must not be empty. Returns false on errors;
+// `result` is filled as far as it went.
+SMR_API bool smr_generate(smr_session *session, const struct smr_generate_params *params,
+                          struct smr_generate_result *result);
+
+#ifdef __cplusplus
+}
+#endif

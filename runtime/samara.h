@@ -57,7 +57,8 @@ struct smr_context_params {
     const char *cache_dir;        // kept compiled work; NULL: nothing is kept. Made when missing
     const char *shader_dir;       // read GLSL from here, not from the library; optional
     bool validation;              // Vulkan validation layers, as log lines of level error
-    // realloc() in the C sense, with size 0 to free; NULL for the C library's.
+    // realloc() in the C sense, with size 0 to free; NULL for the C library's. May be called from
+    // worker threads, one at a time.
     void *(*reallocate)(void *user, void *pointer, size_t size);
     void *user; // for the callbacks
 };

@@ -13,9 +13,9 @@
 #include "samara.h" // the public types: struct smr_context_params, enum smr_status, enum smr_type
 
 #if defined(__GNUC__)
-#define SMR_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define SMR_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define SMR_PRINTF(format, first)
+#define SMR_PRINTF(text, first)
 #endif
 
 #define SMR_COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,0 +1,236 @@
+// kernel.h - the registry: one row per kernel, with its GLSL, its plain C twin, its bindings, its
+// parameters and its variants; and the set of kernels compiled for one device.
+//
+// A kernel is a contract with several implementations: the twin (kernel/twin/NAME.c), which is the
+// definition, and one or more variants of shaders/NAME.comp. All take the same bindings and the
+// same push constants, written down below. Names of sizes: n_rows counts rows of the batch (one row
+// is one token of one sequence), n_cols the elements of a row. Activations are f32, row-major, with
+// a stride in elements between rows.
+//
+// How GLSL is specialised:
+//   - #define by the registry, before the source: TYPE_Q4_K and the like for the kernel's type, and
+//     what the variant's row says. Each different text is compiled to SPIR-V once and kept on disk.
+//   - specialisation constants: workgroup size and other small numbers, at pipeline creation.
+//   - push constants: everything that comes from the model's shape.
+#pragma once
+
+#include "base/file.h"
+#include "device/device.h"
+
+enum smr_kernel_id {
+    SMR_KERNEL_EMBED,
+    SMR_KERNEL_NORM,
+    SMR_KERNEL_MATVEC,
+    SMR_KERNEL_MATMUL,
+    SMR_KERNEL_ROPE_STORE,
+    SMR_KERNEL_ATTENTION,
+    SMR_KERNEL_ATTENTION_MERGE,
+    SMR_KERNEL_ACTIVATE,
+    SMR_KERNEL_REDUCE,
+    SMR_N_KERNELS
+};
+
+// ---- the kernels' parameters (push constants, std430; all members are 32 bits wide) -------------
+
+// What a row of the batch is: four words per row in the step buffer.
+struct smr_row {
+    uint32_t token;
+    uint32_t position; // in its sequence, from 0
+    uint32_t slot;     // of the KV cache, where its key and value go; SMR_NO_SLOT: a padding row
+    uint32_t sequence; // row of the page table
+};
+#define SMR_NO_SLOT UINT32_MAX
+
+// embed: out[i, :] = scale * table[index[i * index_stride], :]
+// Bindings: 0 table, type [row_count, n_cols]; 1 index, u32; 2 out, f32 [n_rows, n_cols].
+// A table may be split by rows: indexes outside [row_begin, row_begin + row_count) are left alone.
+struct smr_embed_push {
+    uint32_t n_cols, n_rows;
+    uint32_t index_stride; // in words: 4 for struct smr_row, 1 for a list
+    uint32_t row_begin, row_count;
+    float scale;
+};
+
+// norm: RMS norm (arXiv:1910.07467) or layer norm (arXiv:1607.06450) of vectors of n_cols.
+//   RMS:   y = x / sqrt(mean(x^2) + eps) * weight
+//   LAYER: y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias
+// Vector i = (r, h) with r = i / n_heads, h = i % n_heads starts at r * in_stride + h * n_cols, so
+// that heads of a wider row can be normed one by one.
+// Bindings: 0 in; 1 weight, f32 [n_cols]; 2 bias, f32 [n_cols] (anything without BIAS); 3 out.
+enum { SMR_NORM_LAYER = 1, SMR_NORM_BIAS = 2, SMR_NORM_ADD = 4 /* out += y */ };
+struct smr_norm_push {
+    uint32_t n_cols, n_rows, n_heads;
+    uint32_t in_stride, out_stride;
+    uint32_t flags;
+    float eps;
+};
+
+// matvec (n_rows 1 to 8) and matmul (any n_rows):
+//   y[r, out_offset + o] = sum over c of w[o, c] * x[r, c]  (+ bias[out_offset + o])  (+ y before)
+// Bindings: 0 w, type [n_out, n_cols]; 1 x, f32; 2 bias, f32 (anything without BIAS); 3 y, f32.
+enum { SMR_MATMUL_BIAS = 1, SMR_MATMUL_ADD = 2 };
+enum { SMR_MATVEC_MAX_ROWS = 8 };
+struct smr_matmul_push {
+    uint32_t n_cols, n_out, n_rows;
+    uint32_t in_stride, out_stride;
+    uint32_t out_offset; // of this part of a weight that is split by rows
+    uint32_t flags;
+};
+
+// rope_store: rotate queries in place, and rotate keys into the KV cache with values beside them.
+//   angle = position * inv_freq[i]; pairs are (i, i + rope_dim / 2) with NEOX, else (2i, 2i + 1);
+//   (a, b) -> magnitude * (a cos - b sin, a sin + b cos); elements from rope_dim on stay (unscaled).
+// sin and cos are accurate to about 1e-6 for any position (the shader reduces the angle itself:
+// Vulkan promises only 2^-11, and only in [-pi, pi]).
+// Bindings: 0 rows, struct smr_row; 1 inv_freq, f32 [rope_dim / 2]; 2 q, f32 (read and write);
+// 3 k; 4 v; 5 key cache; 6 value cache, both of the kernel's type: [n_slots, n_kv_heads, head_dim].
+// With NO_STORE keys and values are left alone, and 3 to 6 may be anything.
+enum { SMR_ROPE_NEOX = 1, SMR_ROPE_NO_STORE = 2 };
+struct smr_rope_store_push {
+    uint32_t n_rows, n_heads, n_kv_heads, head_dim, rope_dim;
+    uint32_t q_stride, k_stride, v_stride;
+    uint32_t flags;
+    float magnitude;
+};
+
+// attention: for each row and head, causal attention over the row's sequence with online softmax
+// (arXiv:1805.02867, arXiv:2205.14135); grouped queries (arXiv:2305.13245): kv head = h / (n_heads /
+// n_kv_heads). Key t of a sequence lies in slot pages[sequence * max_pages + t / page_size] *
+// page_size + t % page_size. Keys visible to a row: t in [lo, hi), hi = position + 1, lo = window ?
+// max(0, hi - window) : 0.
+//   s_t = scale * dot(q, k_t); with softcap: s_t = softcap * tanh(s_t / softcap)
+//   out = sum of exp(s_t - max) v_t / sum of exp(s_t - max)
+// Split s of n_splits covers [lo + s * chunk, min(hi, lo + (s + 1) * chunk)), chunk = ceil((hi - lo)
+// / n_splits). With n_splits == 1 binding 5 is out [n_rows, n_heads, head_dim] with out_stride;
+// else it holds partial results [n_rows, n_heads, n_splits, head_dim + 2]: the sum not yet divided,
+// then the maximum, then the divisor (an empty split: 0, -3e38, 0).
+// Padding rows give zeros.
+// Bindings: 0 rows; 1 pages, u32; 2 q, f32; 3 key cache; 4 value cache (type); 5 out, f32.
+struct smr_attention_push {
+    uint32_t n_rows, n_heads, n_kv_heads, head_dim;
+    uint32_t q_stride, out_stride;
+    uint32_t page_size, max_pages;
+    uint32_t window, n_splits;
+    float scale, softcap;
+};
+
+// attention_merge: put the partial results of split attention together.
+// Bindings: 0 partial results; 1 out, f32 [n_rows, n_heads, head_dim] with out_stride.
+struct smr_attention_merge_push {
+    uint32_t n_rows, n_heads, head_dim, n_splits, out_stride;
+};
+
+// activate: out = act(gate) * up, or act(gate) where there is no up.
+// Bindings: 0 gate, f32; 1 up, f32 (anything with NO_UP); 2 out, f32.
+enum smr_activation {
+    SMR_ACT_SILU,      // x / (1 + exp(-x))
+    SMR_ACT_GELU_TANH, // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+    SMR_ACT_GELU,      // 0.5 x (1 + erf(x / sqrt(2)))
+    SMR_ACT_RELU,
+    SMR_ACT_SOFTCAP, // param * tanh(x / param)
+};
+enum { SMR_ACTIVATE_NO_UP = 1 };
+struct smr_activate_push {
+    uint32_t n_cols, n_rows;
+    uint32_t gate_stride, up_stride, out_stride;
+    uint32_t activation, flags;
+    float param;
+};
+
+// reduce: per row and chunk of SMR_REDUCE_CHUNK logits, their maximum, the lowest index that has it,
+// and the sum of exp(logit - maximum). The host finishes over the chunks: greedy choice, log of the
+// sum for log-probabilities, and which chunks can hold the k best. NaN counts as -infinity.
+// Bindings: 0 logits, f32 [n_rows, n_cols] with in_stride; 1 out, struct smr_reduced [n_rows,
+// n_chunks], n_chunks = ceil(n_cols / SMR_REDUCE_CHUNK).
+enum { SMR_REDUCE_CHUNK = 1024 };
+struct smr_reduced {
+    float maximum;
+    uint32_t index;
+    float sum;
+    uint32_t unused;
+};
+struct smr_reduce_push {
+    uint32_t n_cols, n_rows, in_stride;
+};
+
+// ---- KV cache layout --------------------------------------------------------------------------
+
+// Bytes of `n` elements of a cached key or value. F32: 4 n. F16: 2 n, n even. Q8_0: our own layout
+// of 36 bytes per 32 elements, all aligned to words: f32 scale, then 32 int8; n a multiple of 32.
+uint32_t smr_cache_size(enum smr_type type, uint32_t n);
+// Whether `type` can hold heads of head_dim elements.
+bool smr_cache_type_fits(enum smr_type type, uint32_t head_dim);
+
+// ---- the registry -----------------------------------------------------------------------------
+
+struct smr_variant {
+    const char *name;      // "plain", "subgroup"
+    const char *defines;   // "#define USE_SUBGROUP 1\n" or ""
+    uint64_t capabilities; // bits of enum smr_capability it needs
+};
+
+// Which implementation of which kernel: what is compiled once and looked up by value.
+struct smr_kernel_key {
+    enum smr_kernel_id id;
+    uint32_t type;    // enum smr_type of weights, table or cache; SMR_F32 where there is none
+    uint32_t variant; // index into the row's variants; 0 is the plain one
+    uint32_t constants[SMR_MAX_CONSTANTS]; // specialisation constants; [0] is the workgroup size
+    uint32_t subgroup_size;                // required; 0: the driver's choice
+};
+
+struct smr_kernel_desc {
+    const char *name;   // "matvec": shaders/matvec.comp, kernel/twin/matvec.c
+    smr_twin_fn *twin;
+    uint32_t n_bindings, push_size, n_constants;
+    enum smr_access access[SMR_MAX_BINDINGS];
+    const enum smr_type *types; // that `type` may have
+    uint32_t n_types;
+    const struct smr_variant *variants; // [0] is plain and needs no capability
+    uint32_t n_variants;
+    double tolerance; // normalised mean squared error against the twin
+    // Fill in key->constants (and subgroup_size) for this variant, device and push. False when the
+    // variant cannot run there (limits) or makes no sense for this shape.
+    bool (*specialise)(struct smr_kernel_key *key, const struct smr_limits *limits,
+                       const void *push);
+    // Workgroups that cover `push`, given the key.
+    void (*groups)(const struct smr_kernel_key *key, const void *push, uint32_t groups[3]);
+};
+const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id);
+
+// ---- the kernels of one device ----------------------------------------------------------------
+
+struct smr_kernel_set;
+struct smr_kernel_set *smr_kernel_set_create(smr_device *device, enum smr_kernels mode);
+void smr_kernel_set_destroy(struct smr_kernel_set *set);
+
+// The variant to use for this push: with SMR_KERNELS_PLAIN variant 0, else the last in the row whose
+// capabilities the device has and whose specialise() agrees. False, with an error, when none fits.
+bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
+                       const void *push, struct smr_kernel_key *key);
+
+// Note that `key` will be needed. Cheap, idempotent.
+bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key);
+
+// Compile all that was requested and is not there yet, on as many threads as there are processors:
+// GLSL to SPIR-V (or from the disk cache), then the driver's pipeline.
+bool smr_kernel_set_build(struct smr_kernel_set *set,
+                          void (*progress)(void *user, const char *what, float fraction),
+                          void *user);
+
+// The compiled kernel; compiles now if it was not built. NULL with an error.
+smr_kernel *smr_kernel_set_get(struct smr_kernel_set *set, const struct smr_kernel_key *key);
+
+// Record one dispatch of `key`: bindings in the order above; push as the kernel's struct.
+void smr_kernel_dispatch(struct smr_kernel_set *set, smr_list *list,
+                         const struct smr_kernel_key *key, const struct smr_binding *bindings,
+                         const void *push);
+
+// ---- GLSL to SPIR-V (compile.c) ----------------------------------------------------------------
+
+// Source of shaders/NAME with its #include lines put in, from the context's shader_dir or embedded.
+bool smr_shader_source(smr_context *context, const char *name, struct smr_string *source);
+
+// Compile a variant, or take it from the disk cache. Errors show the compiler's message with file
+// and line. May be called from several threads.
+bool smr_shader_compile(smr_context *context, const struct smr_kernel_key *key,
+                        struct smr_blob *spirv);

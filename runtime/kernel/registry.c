@@ -1,0 +1,300 @@
+// registry.c - the rows of all kernels but those that read weights (registry_matmul.c).
+#include "kernel/registry.h"
+#include "kernel/twin/twin.h"
+
+#include <assert.h>
+
+// ---- what rows share --------------------------------------------------------------------------
+
+const enum smr_type smr_types_f32[1] = {SMR_F32};
+const enum smr_type smr_types_cache[3] = {SMR_F32, SMR_F16, SMR_Q8_0};
+
+const struct smr_variant smr_variants_plain[1] = {{"plain", "", 0}};
+const struct smr_variant smr_variants_subgroup[2] = {
+    {"plain", "", 0},
+    {"subgroup", "#define USE_SUBGROUP 1\n", SMR_CAP_SUBGROUP},
+};
+
+uint32_t smr_workgroup_size(const struct smr_limits *limits, uint32_t wanted)
+{
+    uint32_t most = smr_min_u32(wanted, limits->max_invocations);
+    most = smr_min_u32(most, limits->max_workgroup_size[0]);
+    uint32_t size = 1;
+    while (size <= most / 2)
+        size *= 2;
+    return size;
+}
+
+void smr_spread_groups(uint64_t n, uint32_t groups[3])
+{
+    const uint64_t most = 65535;
+    groups[0] = (uint32_t)(n < most ? n : most);
+    groups[1] = (uint32_t)((n + most - 1) / most);
+    groups[2] = 1;
+    if (!n)
+        groups[0] = groups[1] = 1;
+}
+
+uint32_t smr_cache_size(enum smr_type type, uint32_t n)
+{
+    switch (type) {
+    case SMR_F32:
+        return 4 * n;
+    case SMR_F16:
+        return 2 * n;
+    case SMR_Q8_0:
+        return n / 32 * 36;
+    default:
+        assert(!"not a type of the KV cache");
+        return 0;
+    }
+}
+
+bool smr_cache_type_fits(enum smr_type type, uint32_t head_dim)
+{
+    switch (type) {
+    case SMR_F32:
+        return true;
+    case SMR_F16:
+        return head_dim % 2 == 0;
+    case SMR_Q8_0:
+        return head_dim % 32 == 0;
+    default:
+        return false;
+    }
+}
+
+// ---- norm -------------------------------------------------------------------------------------
+
+static bool norm_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                            const void *push)
+{
+    const struct smr_norm_push *p = push;
+    // A few elements for each invocation; a head's norm wants a small workgroup.
+    uint32_t wanted = p->n_cols <= 128 ? 32 : p->n_cols <= 512 ? 64 : 256;
+    key->constants[0] = smr_workgroup_size(limits, wanted);
+    return true;
+}
+
+static void norm_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_norm_push *p = push;
+    smr_spread_groups((uint64_t)p->n_rows * p->n_heads, groups);
+}
+
+const struct smr_kernel_desc smr_desc_norm = {
+    .name = "norm",
+    .twin = smr_twin_norm,
+    .n_bindings = 4,
+    .push_size = sizeof(struct smr_norm_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
+    .types = smr_types_f32,
+    .n_types = SMR_COUNT(smr_types_f32),
+    .variants = smr_variants_subgroup,
+    .n_variants = SMR_COUNT(smr_variants_subgroup),
+    .tolerance = 1e-11,
+    .specialise = norm_specialise,
+    .groups = norm_groups,
+};
+
+// ---- rope_store -------------------------------------------------------------------------------
+
+static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                  const void *push)
+{
+    const struct smr_rope_store_push *p = push;
+    if (!(p->flags & SMR_ROPE_NO_STORE) && !smr_cache_type_fits(key->type, p->head_dim))
+        return false;
+    key->constants[0] = smr_workgroup_size(limits, 64);
+    return true;
+}
+
+// One invocation for a pair of a query, or for a unit of a key or value: two elements, or a whole
+// block where the cache is quantised.
+static void rope_store_groups(const struct smr_kernel_key *key, const void *push,
+                              uint32_t groups[3])
+{
+    const struct smr_rope_store_push *p = push;
+    uint64_t items = (uint64_t)p->n_heads * (p->rope_dim / 2);
+    if (!(p->flags & SMR_ROPE_NO_STORE))
+        items += 2 * (uint64_t)p->n_kv_heads * (p->head_dim / (key->type == SMR_Q8_0 ? 32 : 2));
+    uint64_t size = key->constants[0];
+    smr_spread_groups((items * p->n_rows + size - 1) / size, groups);
+}
+
+const struct smr_kernel_desc smr_desc_rope_store = {
+    .name = "rope_store",
+    .twin = smr_twin_rope_store,
+    .n_bindings = 7,
+    .push_size = sizeof(struct smr_rope_store_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_READ, SMR_READ_WRITE, SMR_READ, SMR_READ, SMR_WRITE, SMR_WRITE},
+    .types = smr_types_cache,
+    .n_types = SMR_COUNT(smr_types_cache),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-11,
+    .specialise = rope_store_specialise,
+    .groups = rope_store_groups,
+};
+
+// ---- attention --------------------------------------------------------------------------------
+
+// Constants: workgroup size, head_dim, keys of a tile, invocations that share the dot product of a
+// key.
+static bool attention_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                 const void *push)
+{
+    const struct smr_attention_push *p = push;
+    if (p->head_dim < 2 || p->head_dim > 512 || p->head_dim % 2 ||
+        !smr_cache_type_fits(key->type, p->head_dim))
+        return false;
+    uint32_t size = smr_workgroup_size(limits, 128);
+    key->constants[0] = size;
+    key->constants[1] = p->head_dim;
+    key->constants[2] = smr_min_u32(size, 64);
+    key->constants[3] = 8;
+    return true;
+}
+
+static void attention_groups(const struct smr_kernel_key *key, const void *push,
+                             uint32_t groups[3])
+{
+    const struct smr_attention_push *p = push;
+    smr_spread_groups((uint64_t)p->n_rows * p->n_heads * p->n_splits, groups);
+}
+
+const struct smr_kernel_desc smr_desc_attention = {
+    .name = "attention",
+    .twin = smr_twin_attention,
+    .n_bindings = 6,
+    .push_size = sizeof(struct smr_attention_push),
+    .n_constants = 4,
+    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_WRITE},
+    .types = smr_types_cache,
+    .n_types = SMR_COUNT(smr_types_cache),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-10,
+    .specialise = attention_specialise,
+    .groups = attention_groups,
+};
+
+// ---- attention_merge --------------------------------------------------------------------------
+
+static bool attention_merge_specialise(struct smr_kernel_key *key,
+                                       const struct smr_limits *limits, const void *push)
+{
+    key->constants[0] = smr_workgroup_size(limits, 64);
+    return true;
+}
+
+static void attention_merge_groups(const struct smr_kernel_key *key, const void *push,
+                                   uint32_t groups[3])
+{
+    const struct smr_attention_merge_push *p = push;
+    smr_spread_groups((uint64_t)p->n_rows * p->n_heads, groups);
+}
+
+const struct smr_kernel_desc smr_desc_attention_merge = {
+    .name = "attention_merge",
+    .twin = smr_twin_attention_merge,
+    .n_bindings = 2,
+    .push_size = sizeof(struct smr_attention_merge_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_WRITE},
+    .types = smr_types_f32,
+    .n_types = SMR_COUNT(smr_types_f32),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-11,
+    .specialise = attention_merge_specialise,
+    .groups = attention_merge_groups,
+};
+
+// ---- activate ---------------------------------------------------------------------------------
+
+enum { ACTIVATE_COLS = 4 }; // columns of one invocation, as in activate.comp
+
+static bool activate_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                const void *push)
+{
+    key->constants[0] = smr_workgroup_size(limits, 64);
+    return true;
+}
+
+// Columns along x; rows along y, where the shader steps by the number of workgroups.
+static void activate_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_activate_push *p = push;
+    groups[0] = smr_max_u32(1, smr_div_up(p->n_cols, key->constants[0] * ACTIVATE_COLS));
+    groups[1] = smr_min_u32(smr_max_u32(1, p->n_rows), 65535);
+    groups[2] = 1;
+}
+
+const struct smr_kernel_desc smr_desc_activate = {
+    .name = "activate",
+    .twin = smr_twin_activate,
+    .n_bindings = 3,
+    .push_size = sizeof(struct smr_activate_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_READ, SMR_WRITE},
+    .types = smr_types_f32,
+    .n_types = SMR_COUNT(smr_types_f32),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-11,
+    .specialise = activate_specialise,
+    .groups = activate_groups,
+};
+
+// ---- reduce -----------------------------------------------------------------------------------
+
+static bool reduce_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                              const void *push)
+{
+    key->constants[0] = smr_workgroup_size(limits, 128);
+    return true;
+}
+
+static void reduce_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_reduce_push *p = push;
+    smr_spread_groups((uint64_t)p->n_rows * smr_div_up(p->n_cols, SMR_REDUCE_CHUNK), groups);
+}
+
+const struct smr_kernel_desc smr_desc_reduce = {
+    .name = "reduce",
+    .twin = smr_twin_reduce,
+    .n_bindings = 2,
+    .push_size = sizeof(struct smr_reduce_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_WRITE},
+    .types = smr_types_f32,
+    .n_types = SMR_COUNT(smr_types_f32),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-11,
+    .specialise = reduce_specialise,
+    .groups = reduce_groups,
+};
+
+// ---- all rows ---------------------------------------------------------------------------------
+
+static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
+    [SMR_KERNEL_EMBED] = &smr_desc_embed,
+    [SMR_KERNEL_NORM] = &smr_desc_norm,
+    [SMR_KERNEL_MATVEC] = &smr_desc_matvec,
+    [SMR_KERNEL_MATMUL] = &smr_desc_matmul,
+    [SMR_KERNEL_ROPE_STORE] = &smr_desc_rope_store,
+    [SMR_KERNEL_ATTENTION] = &smr_desc_attention,
+    [SMR_KERNEL_ATTENTION_MERGE] = &smr_desc_attention_merge,
+    [SMR_KERNEL_ACTIVATE] = &smr_desc_activate,
+    [SMR_KERNEL_REDUCE] = &smr_desc_reduce,
+};
+
+const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id)
+{
+    return (unsigned)id < SMR_N_KERNELS ? descs[id] : NULL;
+}

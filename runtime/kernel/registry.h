@@ -1,0 +1,35 @@
+// registry.h - what the registry's files share. Only runtime/kernel/ includes this.
+//
+// A kernel's row is a `const struct smr_kernel_desc smr_desc_NAME` in registry.c (or, for those that
+// read weights, registry_matmul.c), and registry.c lists them all. Its twin is declared in
+// twin/twin.h.
+#pragma once
+
+#include "kernel/kernel.h"
+
+extern const struct smr_kernel_desc smr_desc_embed, smr_desc_norm, smr_desc_matvec, smr_desc_matmul,
+    smr_desc_rope_store, smr_desc_attention, smr_desc_attention_merge, smr_desc_activate,
+    smr_desc_reduce;
+
+// The greatest power of two that is at most `wanted` and that the device takes as the size of a
+// one-dimensional workgroup. Every device takes 128.
+uint32_t smr_workgroup_size(const struct smr_limits *limits, uint32_t wanted);
+
+// Spread `n` workgroups over x and y: Vulkan promises only 65535 along each. The shader finds its
+// number by group_index() of lib/reduce.glsl and returns when that is not below n. Zero workgroups
+// become one, which finds nothing to do.
+void smr_spread_groups(uint64_t n, uint32_t groups[3]);
+
+// Lists that many rows share: types { SMR_F32 }; variants { plain } and { plain, subgroup }.
+extern const enum smr_type smr_types_f32[1];
+extern const enum smr_type smr_types_cache[3];
+extern const struct smr_variant smr_variants_plain[1], smr_variants_subgroup[2];
+
+// Where the compiler (compile.c) finds sources that are built in: shaders/embed.py writes the table.
+struct smr_shader_file {
+    const char *name; // "norm.comp", "lib/reduce.glsl"
+    const unsigned char *data;
+    size_t size; // bytes
+};
+extern const struct smr_shader_file smr_shader_files[];
+extern const size_t smr_n_shader_files;

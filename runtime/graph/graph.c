@@ -1,0 +1,183 @@
+// graph.c - building blocks: values, operations, weights with their shapes checked.
+#include "graph/graph.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool grow(struct smr_graph *graph, void **items, uint32_t n, uint32_t *capacity, size_t size)
+{
+    if (n < *capacity)
+        return true;
+    uint32_t wanted = *capacity ? *capacity * 2 : 256;
+    void *grown = smr_arena_alloc(&graph->arena, wanted, size);
+    if (!grown) {
+        graph->failed = true;
+        return false;
+    }
+    if (n)
+        memcpy(grown, *items, (size_t)n * size);
+    *items = grown;
+    *capacity = wanted;
+    return true;
+}
+
+smr_id smr_graph_value(struct smr_graph *graph, const struct smr_value *value)
+{
+    void *items = graph->values;
+    if (!grow(graph, &items, graph->n_values, &graph->values_capacity, sizeof(*value)))
+        return 0;
+    graph->values = items;
+    graph->values[graph->n_values] = *value;
+    return graph->n_values++;
+}
+
+smr_id smr_graph_activation(struct smr_graph *graph, enum smr_rows rows, uint32_t n_cols)
+{
+    return smr_graph_value(
+        graph, &(struct smr_value){.kind = SMR_VALUE_ACTIVATION, .rows = rows, .n_cols = n_cols});
+}
+
+void smr_graph_op(struct smr_graph *graph, const struct smr_op *op)
+{
+    void *items = graph->ops;
+    if (!grow(graph, &items, graph->n_ops, &graph->ops_capacity, sizeof(*op)))
+        return;
+    graph->ops = items;
+    graph->ops[graph->n_ops++] = *op;
+}
+
+static void shape_text(const struct smr_tensor *tensor, char *text, size_t size)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < tensor->n_dims && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%llu", i ? " x " : "",
+                                 (unsigned long long)tensor->dims[i]);
+}
+
+static bool has_shape(const struct smr_graph *graph, const struct smr_tensor *tensor, uint32_t n_in,
+                      uint32_t n_out)
+{
+    if (tensor->dims[0] == n_in && tensor->dims[1] == n_out && tensor->dims[2] == 1 &&
+        tensor->dims[3] == 1)
+        return true;
+    char shape[96];
+    shape_text(tensor, shape, sizeof(shape));
+    return smr_fail(graph->model->context, SMR_ERROR_MODEL,
+                    "%s: tensor %s: its shape is %s, but the model's hyperparameters ask for "
+                    "%u x %u",
+                    graph->model->path, tensor->name, shape, n_in, n_out);
+}
+
+static const struct smr_tensor *find(const struct smr_graph *graph, const char *format,
+                                     va_list arguments, char *name, size_t size)
+{
+    int length = vsnprintf(name, size, format, arguments);
+    return length > 0 && (size_t)length < size ? smr_model_tensor(graph->model, name) : NULL;
+}
+
+static bool missing(const struct smr_graph *graph, const char *name)
+{
+    return smr_fail(graph->model->context, SMR_ERROR_MODEL, "%s: tensor %s is missing",
+                    graph->model->path, name);
+}
+
+smr_id smr_graph_matrix(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, const char *format,
+                        ...)
+{
+    char name[128];
+    va_list arguments;
+    va_start(arguments, format);
+    const struct smr_tensor *tensor = find(graph, format, arguments, name, sizeof(name));
+    va_end(arguments);
+    if (!tensor) {
+        missing(graph, name);
+        return 0;
+    }
+    if (!has_shape(graph, tensor, n_in, n_out))
+        return 0;
+    if (tensor->type == SMR_I32) {
+        smr_fail(graph->model->context, SMR_ERROR_MODEL, "%s: tensor %s: weights of type I32",
+                 graph->model->path, name);
+        return 0;
+    }
+    return smr_graph_value(
+        graph, &(struct smr_value){.kind = SMR_VALUE_WEIGHT, .tensor = tensor, .n_cols = n_in});
+}
+
+// Vectors are read through memcpy: a file may place tensors at any multiple of its alignment.
+static bool convert(float *to, const struct smr_tensor *tensor, uint32_t n)
+{
+    if (tensor->type == SMR_F32) {
+        memcpy(to, tensor->data, (size_t)n * 4);
+        return true;
+    }
+    if (tensor->type != SMR_F16 && tensor->type != SMR_BF16)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, tensor->data + (size_t)i * 2, 2);
+        to[i] = tensor->type == SMR_F16 ? smr_f16_to_f32(bits) : smr_bf16_to_f32(bits);
+    }
+    return true;
+}
+
+smr_id smr_graph_vector(struct smr_graph *graph, uint32_t n, bool required, const char *format, ...)
+{
+    char name[128];
+    va_list arguments;
+    va_start(arguments, format);
+    const struct smr_tensor *tensor = find(graph, format, arguments, name, sizeof(name));
+    va_end(arguments);
+    if (!tensor) {
+        if (required)
+            missing(graph, name);
+        return 0;
+    }
+    if (!has_shape(graph, tensor, n, 1))
+        return 0;
+    float *data = smr_arena_alloc(&graph->arena, n, sizeof(float));
+    if (!data) {
+        graph->failed = true;
+        return 0;
+    }
+    if (!convert(data, tensor, n)) {
+        smr_fail(graph->model->context, SMR_ERROR_MODEL,
+                 "%s: tensor %s: a vector of type %s, where F32, F16 or BF16 is expected",
+                 graph->model->path, name, smr_type_info(tensor->type)->name);
+        return 0;
+    }
+    return smr_graph_value(
+        graph, &(struct smr_value){.kind = SMR_VALUE_CONSTANT, .data = data, .n_cols = n});
+}
+
+bool smr_graph_build(struct smr_graph *graph, const struct smr_model *model)
+{
+    *graph = (struct smr_graph){.model = model};
+    smr_arena_init(&graph->arena, model->context);
+    smr_graph_value(graph, &(struct smr_value){.kind = SMR_VALUE_NONE});
+    if (!smr_graph_build_decoder(graph) || graph->failed) {
+        if (graph->failed)
+            smr_fail(model->context, SMR_ERROR_MEMORY, "no memory for the graph of %s",
+                     model->path);
+        smr_graph_finish(graph);
+        return false;
+    }
+    return true;
+}
+
+void smr_graph_finish(struct smr_graph *graph)
+{
+    smr_arena_finish(&graph->arena);
+    *graph = (struct smr_graph){0};
+}
+
+void smr_op_name(const struct smr_graph *graph, const struct smr_op *op, char *text, size_t size)
+{
+    static const char *const kinds[] = {"embed",     "norm",     "matmul", "rope_store",
+                                        "attention", "activate", "gather", "reduce"};
+    const struct smr_tensor *tensor = graph->values[op->weight].tensor;
+    if (tensor)
+        snprintf(text, size, "%s %s", kinds[op->kind], tensor->name);
+    else
+        snprintf(text, size, "%s blk.%u", kinds[op->kind], op->layer);
+}

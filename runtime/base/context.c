@@ -12,26 +12,31 @@ const char *smr_version(void)
 
 // ---- errors and log ---------------------------------------------------------------------------
 
-// Names in messages come from files: keep them from breaking the line or driving a terminal.
-// UTF-8 passes.
-static void make_one_line(char *text)
+// Length of the UTF-8 character at `text`, 0 when it is none. The zero byte ends any sequence.
+static size_t character_length(const unsigned char *text)
 {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
+    if (text[0] < 0x80)
+        return 1;
+    size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+    if (text[0] < 0xc2 || text[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
 }
 
-// A text that fits a buffer of `size` bytes may end in half a character; cut it off.
-static void trim_utf8(char *text, size_t size)
+// Names in messages come from files: keep them from breaking the line, driving a terminal, or being
+// no text at all. A character that was cut at the end goes the same way.
+static void make_printable(char *text)
 {
-    size_t length = strlen(text);
-    if (length + 1 < size)
-        return;
-    size_t start = length;
-    while (start > 0 && length - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-        start--;
-    if (start > 0 && (unsigned char)text[start - 1] >= 0xc0)
-        text[start - 1] = 0;
+    unsigned char *c = (unsigned char *)text;
+    while (*c) {
+        size_t length = character_length(c);
+        if (!length || *c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
+            memset(c, '?', length ? length : 1);
+        c += length ? length : 1;
+    }
 }
 
 bool smr_fail(smr_context *context, enum smr_status status, const char *format, ...)
@@ -42,8 +47,7 @@ bool smr_fail(smr_context *context, enum smr_status status, const char *format, 
     if (vsnprintf(text, sizeof text, format, arguments) < 0)
         strcpy(text, "an error whose text could not be printed");
     va_end(arguments);
-    trim_utf8(text, sizeof text);
-    make_one_line(text);
+    make_printable(text);
 
     pthread_mutex_lock(&context->error_lock);
     bool first = context->status == SMR_OK;

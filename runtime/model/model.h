@@ -36,12 +36,14 @@ const char *smr_metadata_string_n(const struct smr_metadata *metadata, const cha
 // Arrays stay in the mapping and are read element by element.
 struct smr_metadata_array {
     uint32_t type; // GGUF value type of the elements
-    size_t n;
-    struct smr_cursor cursor; // at the first element
+    size_t n;                 // elements in all
+    size_t n_read;            // elements the readers below have given: never more than n
+    struct smr_cursor cursor; // at the next element
 };
 bool smr_metadata_array(const struct smr_metadata *metadata, const char *key,
                         struct smr_metadata_array *array);
-// Next element; false at the end or when it is of another kind.
+// Next element; false at the end, and when it is of another kind or does not fit. Strings point into
+// the mapping and have no terminating zero.
 bool smr_metadata_next_string(struct smr_metadata_array *array, const char **data, size_t *size);
 bool smr_metadata_next_i32(struct smr_metadata_array *array, int32_t *value);
 bool smr_metadata_next_u32(struct smr_metadata_array *array, uint32_t *value);
@@ -56,7 +58,10 @@ enum smr_rope_scaling {
     // Llama 3's scaling comes as a tensor rope_freqs.weight and needs no mode of its own.
 };
 
-// Hyperparameters in the field's words. GGUF key names are "ARCH." and what the comment says.
+// Hyperparameters in the field's words. GGUF key names are "ARCH." and what the comment says. Checked
+// on opening: numbers are finite and within sane limits (hparams.c has them), n_kv_heads divides
+// n_heads. In a file without weights those that are missing are 0. An array with one number for
+// each layer is accepted where all are equal.
 struct smr_hparams {
     uint32_t n_vocab;              // rows of token_embd.weight, else size of the vocabulary
     uint32_t n_context;            // context_length: what the model was trained for
@@ -66,13 +71,13 @@ struct smr_hparams {
     uint32_t n_heads;              // attention.head_count
     uint32_t n_kv_heads;           // attention.head_count_kv, default n_heads
     uint32_t head_dim;             // attention.key_length, default n_embd / n_heads
-    uint32_t value_dim;            // attention.value_length; we need value_dim == head_dim
+    uint32_t value_dim;            // attention.value_length, default head_dim, and equal to it
     uint32_t rope_dim;             // rope.dimension_count, default head_dim
     float norm_eps;                // attention.layer_norm_rms_epsilon or layer_norm_epsilon
     float rope_theta;              // rope.freq_base, default 10000
     float rope_theta_local;        // rope.freq_base_swa; 0 when absent
-    enum smr_rope_scaling rope_scaling; // rope.scaling.type
-    float rope_scaling_factor;     // rope.scaling.factor, or 1 / rope.scale_linear; default 1
+    enum smr_rope_scaling rope_scaling; // rope.scaling.type, default linear where a factor is given
+    float rope_scaling_factor;     // rope.scaling.factor or rope.scale_linear; default 1
     uint32_t rope_original_context; // rope.scaling.original_context_length
     float rope_attention_factor;   // rope.scaling.attn_factor, default 1
     float yarn_ext_factor;         // rope.scaling.yarn_ext_factor, default 1
@@ -96,8 +101,16 @@ struct smr_model {
     uint32_t n_tensors;
     const char *chat_template;         // tokenizer.chat_template; NULL without one
     struct smr_vocab *vocab;           // text/: NULL until the first use
-    const struct smr_model_file *file; // what holds the mappings; owned
+    struct smr_model_file *file;       // what holds the mappings; owned
 };
+
+// As smr_model_open(), from memory, which must stay while the model is open and be aligned to 16
+// bytes. `name` stands for the path in errors. A part of a split model is refused.
+smr_model *smr_model_open_memory(smr_context *context, const char *name, const void *data,
+                                 size_t size);
+
+// All that smr_model_info() tells, but for `chat_format`, which text/ knows: NULL here.
+void smr_model_describe(const struct smr_model *model, struct smr_model_info *info);
 
 // NULL when there is none. O(1): a hash table.
 const struct smr_tensor *smr_model_tensor(const struct smr_model *model, const char *name);

@@ -1,0 +1,446 @@
+// test_golden.c - the whole engine against Hugging Face transformers, on tiny random models.
+//
+//     test_golden [--device ID] [--kernels plain|tuned] [--only NAME]
+//
+// Without --device, on every usable device. The expectations are golden/*.expect. Measured errors go
+// to stderr, TAP to stdout.
+#include "samara.h"
+
+#include "golden/expect.h"
+
+// cmocka.h wants these four before it
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_EXPECTATIONS = 64, MAX_DEVICES = 16 };
+
+struct options {
+    const char *device, *only;
+    enum smr_kernels kernels;
+};
+
+// One device and one model, opened once for all checks of it.
+struct subject {
+    const struct expectation *expect;
+    char device[32];
+    enum smr_kernels kernels;
+    smr_context *context;
+    smr_model *model;
+    struct smr_model_info info;
+    smr_engine *engine; // of the check that runs
+    smr_session *session;
+};
+
+static void log_line(void *user, enum smr_log_level level, const char *text)
+{
+    fprintf(stderr, "# log: %s\n", text);
+}
+
+#define require(subject, condition)                                                                \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            fail_msg("%s: %s", #condition, smr_context_error((subject)->context));                 \
+    } while (0)
+
+// ---- one check at a time ----------------------------------------------------------------------
+
+static void start(struct subject *s, enum smr_type cache_type, uint32_t n_batch)
+{
+    struct smr_engine_params params = {
+        .device = s->device,
+        .kernels = s->kernels,
+        .cache_type = cache_type,
+        .cache_type_set = true,
+        .n_batch = n_batch,
+    };
+    s->engine = smr_engine_create(s->model, &params);
+    require(s, s->engine);
+    s->session = smr_session_create(s->engine);
+    require(s, s->session);
+}
+
+static void append(struct subject *s, const int32_t *tokens, size_t n_tokens)
+{
+    require(s, smr_session_append(s->session, tokens, n_tokens));
+}
+
+static const float *logits(struct subject *s)
+{
+    const float *values = smr_session_logits(s->session);
+    require(s, values);
+    return values;
+}
+
+static void compare(struct subject *s, const char *what, const float *expected, float limit)
+{
+    float error = relative_error(logits(s), expected, s->expect->n_vocab);
+
+    fprintf(stderr, "# %-18s %-10s %-24s relative error %.2e\n", s->expect->name, s->device, what,
+            (double)error);
+    if (!(error <= limit))
+        fail_msg("%s on %s, %s: relative error %g, allowed %g", s->expect->name, s->device, what,
+                 (double)error, (double)limit);
+}
+
+// The prompt in one go.
+static void test_prefill(void **state)
+{
+    struct subject *s = *state;
+
+    start(s, SMR_F32, 0);
+    append(s, s->expect->prompt, s->expect->n_prompt);
+    assert_int_equal(smr_session_length(s->session), s->expect->n_prompt);
+    compare(s, "prefill", s->expect->logits, 1e-4f);
+}
+
+static void test_f16_cache(void **state)
+{
+    struct subject *s = *state;
+
+    start(s, SMR_F16, 0);
+    append(s, s->expect->prompt, s->expect->n_prompt);
+    compare(s, "prefill, f16 cache", s->expect->logits, 5e-3f);
+}
+
+// The prompt in chunks: by the engine, and by the caller asking in between.
+static void chunked(struct subject *s, uint32_t n_batch)
+{
+    char what[64];
+
+    start(s, SMR_F32, n_batch);
+    append(s, s->expect->prompt, s->expect->n_prompt);
+    snprintf(what, sizeof what, "prefill in chunks of %u", n_batch);
+    compare(s, what, s->expect->logits, 1e-4f);
+}
+
+static void test_chunks_of_7(void **state)
+{
+    chunked(*state, 7);
+}
+
+static void test_chunks_of_16(void **state)
+{
+    chunked(*state, 16);
+}
+
+static void test_uneven_appends(void **state)
+{
+    struct subject *s = *state;
+    const struct expectation *e = s->expect;
+    size_t length = 0;
+
+    start(s, SMR_F32, 0);
+    for (size_t step = 1; length < e->n_prompt; step++) {
+        size_t n = step * 2 - 1 < e->n_prompt - length ? step * 2 - 1 : e->n_prompt - length;
+        append(s, e->prompt + length, n);
+        length += n;
+        const float *values = logits(s);
+        if (e->positions && relative_error(values, e->positions[length - 1], e->n_vocab) > 1e-4f)
+            fail_msg("%s: logits after token %zu", e->name, length - 1);
+    }
+    compare(s, "uneven appends", e->logits, 1e-4f);
+}
+
+// The prompt token by token, so by the programs that decode.
+static void test_one_by_one(void **state)
+{
+    struct subject *s = *state;
+    const struct expectation *e = s->expect;
+    float worst = 0;
+
+    start(s, SMR_F32, 0);
+    for (size_t i = 0; i < e->n_prompt; i++) {
+        append(s, &e->prompt[i], 1);
+        const float *values = logits(s);
+        float error = e->positions ? relative_error(values, e->positions[i], e->n_vocab) : 0;
+        worst = error > worst ? error : worst;
+        if (!(error <= 1e-4f))
+            fail_msg("%s on %s: after token %zu the relative error is %g", e->name, s->device, i,
+                     (double)error);
+    }
+    compare(s, "one by one", e->logits, 1e-4f);
+    if (e->positions)
+        fprintf(stderr, "#   worst of %zu positions: %.2e\n", e->n_prompt, (double)worst);
+}
+
+// Each step is fed the reference's token, so that one close call does not spoil what follows.
+static void test_greedy_steps(void **state)
+{
+    struct subject *s = *state;
+    const struct expectation *e = s->expect;
+
+    start(s, SMR_F16, 0);
+    append(s, e->prompt, e->n_prompt);
+    for (size_t i = 0; i < e->n_greedy; i++) {
+        size_t best = largest(logits(s), e->n_vocab);
+        if (e->gap[i] > EXPECT_GAP && best != (size_t)e->greedy[i])
+            fail_msg("%s on %s, step %zu: token %zu, not %d (gap %.3f)", e->name, s->device, i,
+                     best, e->greedy[i], (double)e->gap[i]);
+        append(s, &e->greedy[i], 1);
+    }
+}
+
+struct collected {
+    int32_t tokens[256];
+    float logprobs[256];
+    size_t n;
+};
+
+static bool collect(void *user, const struct smr_generated *generated)
+{
+    struct collected *collected = user;
+
+    if (generated->token >= 0 && collected->n < 256) {
+        collected->logprobs[collected->n] = generated->logprob;
+        collected->tokens[collected->n++] = generated->token;
+    }
+    return true;
+}
+
+// Free running, up to the first close call.
+static void test_generate(void **state)
+{
+    struct subject *s = *state;
+    const struct expectation *e = s->expect;
+    struct collected collected = {.n = 0};
+    struct smr_generate_result result = {0};
+    struct smr_generate_params params = {
+        .n_predict = (uint32_t)e->n_greedy,
+        .sampling = smr_sampling_default(),
+        .ignore_end = true,
+        .n_logprobs = 2,
+        .callback = collect,
+        .user = &collected,
+    };
+
+    params.sampling.temperature = 0;
+    start(s, SMR_F32, 0);
+    append(s, e->prompt, e->n_prompt);
+    require(s, smr_generate(s->session, &params, &result));
+    assert_int_equal(result.stop_reason, SMR_STOP_LENGTH);
+    assert_int_equal(result.n_generated, e->n_greedy);
+    assert_int_equal(collected.n, e->n_greedy);
+    assert_int_equal(smr_session_length(s->session), e->n_prompt + e->n_greedy);
+    for (size_t i = 0; i < e->n_greedy && e->gap[i] > EXPECT_GAP; i++)
+        if (collected.tokens[i] != e->greedy[i])
+            fail_msg("%s on %s, step %zu: token %d, not %d (gap %.3f)", e->name, s->device, i,
+                     collected.tokens[i], e->greedy[i], (double)e->gap[i]);
+    for (size_t i = 0; i < e->n_greedy; i++)
+        assert_true(collected.logprobs[i] <= 1e-6f && collected.logprobs[i] > -20.0f);
+}
+
+// Two sessions of one engine, taking turns, do not disturb each other's cache.
+static void test_two_sessions(void **state)
+{
+    struct subject *s = *state;
+    const struct expectation *e = s->expect;
+    size_t half = e->n_prompt / 2;
+
+    start(s, SMR_F32, 0);
+    smr_session *first = s->session;
+    smr_session *other = smr_session_create(s->engine);
+    require(s, other);
+    append(s, e->prompt, half);
+    logits(s);
+    s->session = other;
+    for (size_t i = e->n_prompt; i-- > 0;)
+        append(s, &e->prompt[i], 1);
+    logits(s);
+    s->session = first;
+    append(s, e->prompt + half, e->n_prompt - half);
+    float error = relative_error(logits(s), e->logits, e->n_vocab);
+    smr_session_destroy(other);
+    if (!(error <= 1e-4f))
+        fail_msg("%s on %s: relative error %g beside another session", e->name, s->device,
+                 (double)error);
+}
+
+static void test_text(void **state)
+{
+    struct subject *s = *state;
+    const struct expectation *e = s->expect;
+    int32_t *tokens = NULL;
+    size_t n_tokens = 0;
+
+    if (!e->text)
+        skip();
+    require(s, smr_tokenize(s->model, e->text, strlen(e->text), 0, &tokens, &n_tokens));
+    bool same = n_tokens == e->n_prompt;
+    for (size_t i = 0; same && i < n_tokens; i++)
+        same = tokens[i] == e->prompt[i];
+    smr_tokens_free(s->model, tokens);
+    assert_true(same);
+}
+
+// ---- running all of them ----------------------------------------------------------------------
+
+static int open_model(void **state)
+{
+    struct subject *s = *state;
+
+    smr_context_clear_error(s->context);
+    s->model = smr_model_open(s->context, s->expect->model);
+    if (!s->model) {
+        print_error("%s: %s\n", s->expect->model, smr_context_error(s->context));
+        return -1;
+    }
+    smr_model_info(s->model, &s->info);
+    return s->info.n_vocab == s->expect->n_vocab ? 0 : -1;
+}
+
+static int close_all(void **state)
+{
+    struct subject *s = *state;
+
+    smr_session_destroy(s->session);
+    smr_engine_destroy(s->engine);
+    smr_model_close(s->model);
+    s->session = NULL;
+    s->engine = NULL;
+    s->model = NULL;
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    CMUnitTestFunction run;
+} checks[] = {
+    {"text", test_text},
+    {"prefill", test_prefill},
+    {"f16 cache", test_f16_cache},
+    {"chunks of 7", test_chunks_of_7},
+    {"chunks of 16", test_chunks_of_16},
+    {"uneven appends", test_uneven_appends},
+    {"one by one", test_one_by_one},
+    {"greedy steps", test_greedy_steps},
+    {"generate", test_generate},
+    {"two sessions", test_two_sessions},
+};
+enum { N_CHECKS = sizeof checks / sizeof checks[0] };
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct expectation *)a)->name, ((const struct expectation *)b)->name);
+}
+
+static size_t read_expectations(struct expectation *expects, const struct options *options)
+{
+    const char *root = getenv("SMR_TEST_DIR");
+    char folder[1024], path[2048];
+    size_t n = 0;
+
+    snprintf(folder, sizeof folder, "%s/golden", root ? root : "tests");
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir)) && n < MAX_EXPECTATIONS;) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (!dot || strcmp(dot, ".expect"))
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (!expectation_read(&expects[n], path) || !expects[n].logits) {
+            expectation_finish(&expects[n]);
+            fprintf(stderr, "%s: not usable\n", path);
+            exit(1);
+        }
+        if (options->only && !strstr(expects[n].name, options->only))
+            expectation_finish(&expects[n]);
+        else
+            n++;
+    }
+    if (dir)
+        closedir(dir);
+    qsort(expects, n, sizeof *expects, by_name);
+    return n;
+}
+
+static int run_device(smr_context *context, const struct options *options, const char *device,
+                      const struct expectation *expects, size_t n_expects)
+{
+    static struct subject subjects[MAX_EXPECTATIONS * N_CHECKS];
+    static struct CMUnitTest tests[MAX_EXPECTATIONS * N_CHECKS];
+    static char names[MAX_EXPECTATIONS * N_CHECKS][256];
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_expects; i++) {
+        for (size_t k = 0; k < N_CHECKS; k++, n++) {
+            subjects[n] = (struct subject){
+                .expect = &expects[i], .kernels = options->kernels, .context = context};
+            snprintf(subjects[n].device, sizeof subjects[n].device, "%s", device);
+            snprintf(names[n], sizeof names[n], "%s, %s, %s", device, expects[i].name,
+                     checks[k].name);
+            tests[n] =
+                (struct CMUnitTest){names[n], checks[k].run, open_model, close_all, &subjects[n]};
+        }
+    }
+    return _cmocka_run_group_tests(device, tests, n, NULL, NULL);
+}
+
+static bool parse(struct options *options, int argc, char **argv)
+{
+    options->kernels = SMR_KERNELS_TUNED;
+    for (int i = 1; i < argc; i += 2) {
+        if (i + 1 == argc)
+            return false;
+        if (!strcmp(argv[i], "--device"))
+            options->device = argv[i + 1];
+        else if (!strcmp(argv[i], "--only"))
+            options->only = argv[i + 1];
+        else if (!strcmp(argv[i], "--kernels"))
+            options->kernels = strcmp(argv[i + 1], "plain") ? SMR_KERNELS_TUNED : SMR_KERNELS_PLAIN;
+        else
+            return false;
+    }
+    return true;
+}
+
+// Which devices --device asks for: by id, or by the name of the backend.
+static bool wanted(const struct smr_device_info *info, const char *device)
+{
+    static const char *const backends[] = {"vulkan", "opencl", "reference"};
+
+    return info->usable &&
+           (!device || !strcmp(info->id, device) || !strcmp(backends[info->backend], device));
+}
+
+int main(int argc, char **argv)
+{
+    static struct expectation expects[MAX_EXPECTATIONS];
+    struct smr_device_info infos[MAX_DEVICES];
+    struct options options = {0};
+    int failed = 0, n_run = 0;
+
+    if (!parse(&options, argc, argv)) {
+        fprintf(stderr, "usage: test_golden [--device ID] [--kernels plain|tuned] [--only NAME]\n");
+        return 2;
+    }
+    size_t n_expects = read_expectations(expects, &options);
+    smr_context *context = smr_context_create(&(struct smr_context_params){
+        .log = log_line, .log_level = SMR_LOG_WARNING, .cache_dir = getenv("SMR_TEST_CACHE")});
+    if (!context || !n_expects) {
+        fprintf(stderr, "no expectations found: set SMR_TEST_DIR to the tests folder\n");
+        return 1;
+    }
+    size_t n_devices = smr_devices(context, infos, MAX_DEVICES, NULL);
+    for (size_t i = 0; i < n_devices && i < MAX_DEVICES; i++) {
+        if (!wanted(&infos[i], options.device))
+            continue;
+        fprintf(stderr, "# %s: %s, %s\n", infos[i].id, infos[i].name, infos[i].driver);
+        failed += run_device(context, &options, infos[i].id, expects, n_expects);
+        n_run++;
+        if (options.device)
+            break; // one TAP document per run
+    }
+    if (!n_run)
+        printf("1..0 # SKIP no usable device \"%s\"\n", options.device ? options.device : "");
+    smr_context_destroy(context);
+    for (size_t i = 0; i < n_expects; i++)
+        expectation_finish(&expects[i]);
+    return failed != 0;
+}

@@ -139,7 +139,8 @@ struct smr_activate_push {
 
 // reduce: per row and chunk of SMR_REDUCE_CHUNK logits, their maximum, the lowest index that has it,
 // and the sum of exp(logit - maximum). The host finishes over the chunks: greedy choice, log of the
-// sum for log-probabilities, and which chunks can hold the k best. NaN counts as -infinity.
+// sum for log-probabilities, and which chunks can hold the k best. NaN counts as -infinity, and
+// infinities as +-3e38.
 // Bindings: 0 logits, f32 [n_rows, n_cols] with in_stride; 1 out, struct smr_reduced [n_rows,
 // n_chunks], n_chunks = ceil(n_cols / SMR_REDUCE_CHUNK).
 enum { SMR_REDUCE_CHUNK = 1024 };
@@ -179,7 +180,7 @@ struct smr_kernel_key {
 };
 
 struct smr_kernel_desc {
-    const char *name;   // "matvec": shaders/matvec.comp, kernel/twin/matvec.c
+    const char *name; // "matvec": shaders/matvec.comp, kernel/twin/matvec.c
     smr_twin_fn *twin;
     uint32_t n_bindings, push_size, n_constants;
     enum smr_access access[SMR_MAX_BINDINGS];
@@ -207,6 +208,11 @@ void smr_kernel_set_destroy(struct smr_kernel_set *set);
 // capabilities the device has and whose specialise() agrees. False, with an error, when none fits.
 bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
                        const void *push, struct smr_kernel_key *key);
+
+// The key of one variant, whatever the mode; false, without an error, where it cannot run or makes no
+// sense for this push. For tests and tuning.
+bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_type type,
+                            uint32_t variant, const void *push, struct smr_kernel_key *key);
 
 // Note that `key` will be needed. Cheap, idempotent.
 bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key);

@@ -158,8 +158,7 @@ static bool attention_specialise(struct smr_kernel_key *key, const struct smr_li
     return true;
 }
 
-static void attention_groups(const struct smr_kernel_key *key, const void *push,
-                             uint32_t groups[3])
+static void attention_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_attention_push *p = push;
     smr_spread_groups((uint64_t)p->n_rows * p->n_heads * p->n_splits, groups);
@@ -183,8 +182,8 @@ const struct smr_kernel_desc smr_desc_attention = {
 
 // ---- attention_merge --------------------------------------------------------------------------
 
-static bool attention_merge_specialise(struct smr_kernel_key *key,
-                                       const struct smr_limits *limits, const void *push)
+static bool attention_merge_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                       const void *push)
 {
     key->constants[0] = smr_workgroup_size(limits, 64);
     return true;

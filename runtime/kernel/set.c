@@ -1,0 +1,343 @@
+// set.c - the kernels of one device: choosing, compiling on many threads, dispatching.
+#include "kernel/registry.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_THREADS = 32 };
+
+enum shader_state { SHADER_NEW, SHADER_BUSY, SHADER_DONE, SHADER_FAILED };
+
+// SPIR-V of one (id, type, variant): kernels that differ in constants share it.
+struct shader {
+    enum smr_kernel_id id;
+    uint32_t type, variant;
+    enum shader_state state; // under the set's lock
+    struct smr_blob spirv;
+};
+
+struct entry {
+    struct smr_kernel_key key;
+    struct shader *shader; // NULL where the device takes none
+    smr_kernel *kernel;    // NULL until built
+};
+
+// Pointers, because threads hold entries and shaders while the lists grow.
+struct smr_kernel_set {
+    smr_context *context;
+    smr_device *device;
+    enum smr_kernels mode;
+    struct entry **entries;
+    struct shader **shaders;
+    uint32_t n_entries, n_shaders, entry_capacity, shader_capacity;
+
+    pthread_mutex_t lock; // while building: guards states and the build's counters
+    pthread_cond_t changed;
+};
+
+struct smr_kernel_set *smr_kernel_set_create(smr_device *device, enum smr_kernels mode)
+{
+    smr_context *context = smr_device_context(device);
+    struct smr_kernel_set *set = smr_alloc(context, 1, sizeof *set, "a set of kernels");
+    if (!set)
+        return NULL;
+    set->context = context;
+    set->device = device;
+    set->mode = mode;
+    if (pthread_mutex_init(&set->lock, NULL)) {
+        smr_free(context, set);
+        smr_fail(context, SMR_ERROR, "no mutex for a set of kernels");
+        return NULL;
+    }
+    if (pthread_cond_init(&set->changed, NULL)) {
+        pthread_mutex_destroy(&set->lock);
+        smr_free(context, set);
+        smr_fail(context, SMR_ERROR, "no condition variable for a set of kernels");
+        return NULL;
+    }
+    return set;
+}
+
+void smr_kernel_set_destroy(struct smr_kernel_set *set)
+{
+    if (!set)
+        return;
+    for (uint32_t i = 0; i < set->n_entries; i++) {
+        smr_kernel_destroy(set->entries[i]->kernel);
+        smr_free(set->context, set->entries[i]);
+    }
+    for (uint32_t i = 0; i < set->n_shaders; i++) {
+        smr_blob_free(set->context, &set->shaders[i]->spirv);
+        smr_free(set->context, set->shaders[i]);
+    }
+    smr_free(set->context, set->entries);
+    smr_free(set->context, set->shaders);
+    pthread_cond_destroy(&set->changed);
+    pthread_mutex_destroy(&set->lock);
+    smr_free(set->context, set);
+}
+
+// ---- choosing ---------------------------------------------------------------------------------
+
+static bool has_type(const struct smr_kernel_desc *desc, enum smr_type type)
+{
+    for (uint32_t i = 0; i < desc->n_types; i++)
+        if (desc->types[i] == type)
+            return true;
+    return false;
+}
+
+bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_type type,
+                            uint32_t variant, const void *push, struct smr_kernel_key *key)
+{
+    const struct smr_kernel_desc *desc = smr_kernel_desc(id);
+    const struct smr_limits *limits = smr_device_limits(device);
+    assert(variant < desc->n_variants);
+    *key = (struct smr_kernel_key){.id = id, .type = type, .variant = variant};
+    const uint64_t wanted = desc->variants[variant].capabilities;
+    return has_type(desc, type) && (limits->capabilities & wanted) == wanted &&
+           desc->specialise(key, limits, push);
+}
+
+bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
+                       const void *push, struct smr_kernel_key *key)
+{
+    const struct smr_kernel_desc *desc = smr_kernel_desc(id);
+    const struct smr_type_info *info = smr_type_info(type);
+    const uint32_t n = set->mode == SMR_KERNELS_PLAIN ? 1 : desc->n_variants;
+    for (uint32_t variant = n; variant-- > 0;)
+        if (smr_kernel_variant_key(set->device, id, type, variant, push, key))
+            return true;
+    return smr_fail(set->context, SMR_ERROR_DEVICE,
+                    "kernel %s: no variant for type %s and this shape on device %s", desc->name,
+                    info ? info->name : "unknown", smr_device_get_info(set->device)->id);
+}
+
+// ---- entries ----------------------------------------------------------------------------------
+
+static bool keys_equal(const struct smr_kernel_key *a, const struct smr_kernel_key *b)
+{
+    return a->id == b->id && a->type == b->type && a->variant == b->variant &&
+           a->subgroup_size == b->subgroup_size &&
+           !memcmp(a->constants, b->constants, sizeof a->constants);
+}
+
+static struct entry *find_entry(struct smr_kernel_set *set, const struct smr_kernel_key *key)
+{
+    for (uint32_t i = 0; i < set->n_entries; i++)
+        if (keys_equal(&set->entries[i]->key, key))
+            return set->entries[i];
+    return NULL;
+}
+
+// Room for one more pointer in a list that doubles.
+static void *grow(smr_context *context, void *list, uint32_t n, uint32_t *capacity)
+{
+    if (n < *capacity)
+        return list;
+    uint32_t wanted = *capacity ? 2 * *capacity : 32;
+    void *grown = smr_realloc(context, list, wanted, sizeof(void *), "a list of kernels");
+    if (grown)
+        *capacity = wanted;
+    return grown;
+}
+
+// The shader of `key`, new or shared.
+static struct shader *shader_for(struct smr_kernel_set *set, const struct smr_kernel_key *key)
+{
+    for (uint32_t i = 0; i < set->n_shaders; i++) {
+        struct shader *shader = set->shaders[i];
+        if (shader->id == key->id && shader->type == key->type && shader->variant == key->variant)
+            return shader;
+    }
+    void *list = grow(set->context, set->shaders, set->n_shaders, &set->shader_capacity);
+    if (!list)
+        return NULL;
+    set->shaders = list;
+    struct shader *shader = smr_alloc(set->context, 1, sizeof *shader, "a shader");
+    if (!shader)
+        return NULL;
+    *shader = (struct shader){.id = key->id, .type = key->type, .variant = key->variant};
+    set->shaders[set->n_shaders++] = shader;
+    return shader;
+}
+
+static struct entry *add_entry(struct smr_kernel_set *set, const struct smr_kernel_key *key)
+{
+    struct shader *shader = NULL;
+    if (smr_device_takes_spirv(set->device) && !(shader = shader_for(set, key)))
+        return NULL;
+    void *list = grow(set->context, set->entries, set->n_entries, &set->entry_capacity);
+    if (!list)
+        return NULL;
+    set->entries = list;
+    struct entry *entry = smr_alloc(set->context, 1, sizeof *entry, "a kernel");
+    if (!entry)
+        return NULL;
+    *entry = (struct entry){.key = *key, .shader = shader};
+    set->entries[set->n_entries++] = entry;
+    return entry;
+}
+
+bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key)
+{
+    assert(key->id < SMR_N_KERNELS && key->variant < smr_kernel_desc(key->id)->n_variants);
+    return find_entry(set, key) || add_entry(set, key);
+}
+
+// ---- building ---------------------------------------------------------------------------------
+
+// SPIR-V of an entry's shader: compiled by the first thread that wants it; others wait.
+static bool need_shader(struct smr_kernel_set *set, const struct entry *entry)
+{
+    struct shader *shader = entry->shader;
+    pthread_mutex_lock(&set->lock);
+    while (shader->state == SHADER_BUSY)
+        pthread_cond_wait(&set->changed, &set->lock);
+    if (shader->state == SHADER_NEW || shader->state == SHADER_FAILED) {
+        shader->state = SHADER_BUSY;
+        pthread_mutex_unlock(&set->lock);
+        bool done = smr_shader_compile(set->context, &entry->key, &shader->spirv);
+        pthread_mutex_lock(&set->lock);
+        shader->state = done ? SHADER_DONE : SHADER_FAILED;
+        pthread_cond_broadcast(&set->changed);
+    }
+    bool done = shader->state == SHADER_DONE;
+    pthread_mutex_unlock(&set->lock);
+    return done;
+}
+
+static void entry_name(const struct entry *entry, char *name, size_t size)
+{
+    const struct smr_kernel_desc *desc = smr_kernel_desc(entry->key.id);
+    snprintf(name, size, "%s %s %s", desc->name,
+             smr_type_info((enum smr_type)entry->key.type)->name,
+             desc->variants[entry->key.variant].name);
+}
+
+// Compile one entry. Called from several threads at once, each with entries of its own.
+static bool build_entry(struct smr_kernel_set *set, struct entry *entry)
+{
+    const struct smr_kernel_desc *desc = smr_kernel_desc(entry->key.id);
+    char name[96];
+    entry_name(entry, name, sizeof name);
+    struct smr_kernel_params params = {
+        .name = name,
+        .type = entry->key.type,
+        .n_bindings = desc->n_bindings,
+        .push_size = desc->push_size,
+        .n_constants = desc->n_constants,
+        .subgroup_size = entry->key.subgroup_size,
+    };
+    memcpy(params.access, desc->access, sizeof params.access);
+    memcpy(params.constants, entry->key.constants, sizeof params.constants);
+    if (entry->shader) {
+        if (!need_shader(set, entry))
+            return false;
+        params.spirv = (const uint32_t *)(const void *)entry->shader->spirv.data;
+        params.spirv_size = entry->shader->spirv.size;
+    } else {
+        params.twin = desc->twin;
+    }
+    entry->kernel = smr_kernel_create(set->device, &params);
+    return entry->kernel != NULL;
+}
+
+struct build {
+    struct smr_kernel_set *set;
+    uint32_t next;             // entry to look at
+    uint32_t n_wanted, n_done; // entries
+    bool failed;               // stop early
+};
+
+// Take entries that are not built until there are none. The lock is held outside build_entry().
+static void *build_thread(void *user)
+{
+    struct build *build = user;
+    struct smr_kernel_set *set = build->set;
+    pthread_mutex_lock(&set->lock);
+    while (build->next < set->n_entries && !build->failed) {
+        struct entry *entry = set->entries[build->next++];
+        if (entry->kernel)
+            continue;
+        pthread_mutex_unlock(&set->lock);
+        bool done = build_entry(set, entry);
+        pthread_mutex_lock(&set->lock);
+        build->n_done++;
+        build->failed = build->failed || !done;
+        pthread_cond_broadcast(&set->changed);
+    }
+    pthread_mutex_unlock(&set->lock);
+    return NULL;
+}
+
+static uint32_t count_threads(const struct smr_kernel_set *set, uint32_t n_wanted)
+{
+    long n = smr_device_takes_spirv(set->device) ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
+    if (n > MAX_THREADS)
+        n = MAX_THREADS;
+    return smr_min_u32(n < 1 ? 1 : (uint32_t)n, n_wanted);
+}
+
+bool smr_kernel_set_build(struct smr_kernel_set *set,
+                          void (*progress)(void *user, const char *what, float fraction),
+                          void *user)
+{
+    struct build build = {.set = set};
+    for (uint32_t i = 0; i < set->n_entries; i++)
+        build.n_wanted += !set->entries[i]->kernel;
+    if (!build.n_wanted)
+        return true;
+
+    pthread_t threads[MAX_THREADS];
+    uint32_t n_threads = 0, wanted = count_threads(set, build.n_wanted);
+    while (wanted > 1 && n_threads < wanted) {
+        if (pthread_create(&threads[n_threads], NULL, build_thread, &build))
+            break;
+        n_threads++;
+    }
+    if (!n_threads) // one is enough, or no thread could be had
+        build_thread(&build);
+
+    pthread_mutex_lock(&set->lock);
+    for (uint32_t shown = 0; n_threads && !build.failed && shown < build.n_wanted;) {
+        while (build.n_done == shown && !build.failed)
+            pthread_cond_wait(&set->changed, &set->lock);
+        shown = build.n_done;
+        pthread_mutex_unlock(&set->lock);
+        if (progress)
+            progress(user, "compiling", (float)shown / (float)build.n_wanted);
+        pthread_mutex_lock(&set->lock);
+    }
+    pthread_mutex_unlock(&set->lock);
+    for (uint32_t i = 0; i < n_threads; i++)
+        pthread_join(threads[i], NULL);
+    return !build.failed;
+}
+
+// ---- use --------------------------------------------------------------------------------------
+
+smr_kernel *smr_kernel_set_get(struct smr_kernel_set *set, const struct smr_kernel_key *key)
+{
+    if (!smr_kernel_set_request(set, key))
+        return NULL;
+    struct entry *entry = find_entry(set, key);
+    if (!entry->kernel && !build_entry(set, entry))
+        return NULL;
+    return entry->kernel;
+}
+
+void smr_kernel_dispatch(struct smr_kernel_set *set, smr_list *list,
+                         const struct smr_kernel_key *key, const struct smr_binding *bindings,
+                         const void *push)
+{
+    const struct smr_kernel_desc *desc = smr_kernel_desc(key->id);
+    struct smr_args args = {.push = push};
+    memcpy(args.bindings, bindings, desc->n_bindings * sizeof *bindings);
+    desc->groups(key, push, args.groups);
+    // Without a kernel the list fails, and the reason is the one recorded first.
+    smr_list_dispatch(list, smr_kernel_set_get(set, key), &args);
+}

@@ -1,0 +1,62 @@
+// rope_store.c - rotary position embedding (arXiv:2104.09864) and storing keys and values.
+#include "kernel/twin/twin.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum { MAX_HEAD_DIM = 1024 };
+
+// cos and sin for one position, times the magnitude.
+struct rotation {
+    float cosine[MAX_HEAD_DIM / 2], sine[MAX_HEAD_DIM / 2]; // [rope_dim / 2]
+};
+
+static void make_rotation(const struct smr_rope_store_push *p, const float *inv_freq,
+                          uint32_t position, struct rotation *r)
+{
+    for (uint32_t i = 0; i < p->rope_dim / 2; i++) {
+        const float angle = (float)position * inv_freq[i]; // f32, as models are trained
+        r->cosine[i] = p->magnitude * (float)cos(angle);
+        r->sine[i] = p->magnitude * (float)sin(angle);
+    }
+}
+
+static void rotate(const struct smr_rope_store_push *p, const struct rotation *r, float *head)
+{
+    const uint32_t half = p->rope_dim / 2;
+    for (uint32_t i = 0; i < half; i++) {
+        float *a = p->flags & SMR_ROPE_NEOX ? &head[i] : &head[2 * i];
+        float *b = p->flags & SMR_ROPE_NEOX ? &head[i + half] : &head[2 * i + 1];
+        const float x = *a, y = *b;
+        *a = x * r->cosine[i] - y * r->sine[i];
+        *b = x * r->sine[i] + y * r->cosine[i];
+    }
+}
+
+void smr_twin_rope_store(const struct smr_twin_args *args)
+{
+    const struct smr_rope_store_push *p = args->push;
+    const struct smr_row *rows = args->bindings[0];
+    const float *inv_freq = args->bindings[1], *k = args->bindings[3], *v = args->bindings[4];
+    float *q = args->bindings[2];
+    assert(p->head_dim <= MAX_HEAD_DIM && p->rope_dim <= p->head_dim);
+
+    for (size_t row = 0; row < p->n_rows; row++) {
+        struct rotation rotation;
+        make_rotation(p, inv_freq, rows[row].position, &rotation);
+        for (size_t h = 0; h < p->n_heads; h++)
+            rotate(p, &rotation, q + row * p->q_stride + h * p->head_dim);
+        if (p->flags & SMR_ROPE_NO_STORE || rows[row].slot == SMR_NO_SLOT)
+            continue;
+        for (size_t h = 0; h < p->n_kv_heads; h++) {
+            const size_t first = ((size_t)rows[row].slot * p->n_kv_heads + h) * p->head_dim;
+            float key[MAX_HEAD_DIM];
+            memcpy(key, k + row * p->k_stride + h * p->head_dim, p->head_dim * sizeof *key);
+            rotate(p, &rotation, key);
+            smr_cache_write((enum smr_type)args->type, args->bindings[5], first, key, p->head_dim);
+            smr_cache_write((enum smr_type)args->type, args->bindings[6], first,
+                            v + row * p->v_stride + h * p->head_dim, p->head_dim);
+        }
+    }
+}

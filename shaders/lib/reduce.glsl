@@ -1,0 +1,83 @@
+// reduce.glsl - the workgroup: its size and number, and sums and maxima over its invocations.
+//
+// The workgroup is one-dimensional; its size is specialisation constant 0, a power of two. Without
+// USE_SUBGROUP reductions are trees in shared memory; with it they go over subgroups first, of any
+// size, which need not even be the same for all.
+#ifdef USE_SUBGROUP
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#endif
+
+layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
+
+#define WORKGROUP_SIZE gl_WorkGroupSize.x
+
+// Number of this workgroup, laid over x and y by smr_spread_groups(). The last may be past the end.
+uint group_index()
+{
+    return gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+}
+
+shared float reduce_scratch[WORKGROUP_SIZE];
+
+// The sum, or maximum, of `value` over the workgroup, for all invocations. All of them must call it.
+#ifdef USE_SUBGROUP
+
+float workgroup_sum(float value)
+{
+    float part = subgroupAdd(value);
+    barrier(); // the scratch of the call before has been read
+    if (subgroupElect())
+        reduce_scratch[gl_SubgroupID] = part;
+    barrier();
+    float sum = 0.0;
+    for (uint i = 0; i < gl_NumSubgroups; i++)
+        sum += reduce_scratch[i];
+    return sum;
+}
+
+float workgroup_max(float value)
+{
+    float part = subgroupMax(value);
+    barrier();
+    if (subgroupElect())
+        reduce_scratch[gl_SubgroupID] = part;
+    barrier();
+    float greatest = reduce_scratch[0];
+    for (uint i = 1; i < gl_NumSubgroups; i++)
+        greatest = max(greatest, reduce_scratch[i]);
+    return greatest;
+}
+
+#else
+
+float workgroup_sum(float value)
+{
+    barrier(); // the scratch of the call before has been read
+    reduce_scratch[gl_LocalInvocationID.x] = value;
+    barrier();
+    for (uint step = WORKGROUP_SIZE / 2; step > 0; step /= 2) {
+        if (gl_LocalInvocationID.x < step)
+            reduce_scratch[gl_LocalInvocationID.x] +=
+                reduce_scratch[gl_LocalInvocationID.x + step];
+        barrier();
+    }
+    return reduce_scratch[0];
+}
+
+float workgroup_max(float value)
+{
+    barrier();
+    reduce_scratch[gl_LocalInvocationID.x] = value;
+    barrier();
+    for (uint step = WORKGROUP_SIZE / 2; step > 0; step /= 2) {
+        if (gl_LocalInvocationID.x < step)
+            reduce_scratch[gl_LocalInvocationID.x] =
+                max(reduce_scratch[gl_LocalInvocationID.x],
+                    reduce_scratch[gl_LocalInvocationID.x + step]);
+        barrier();
+    }
+    return reduce_scratch[0];
+}
+
+#endif

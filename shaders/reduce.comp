@@ -1,0 +1,67 @@
+// reduce.comp - of each chunk of logits: the maximum, the lowest index that has it, and the sum of
+// exp(logit - maximum).
+//
+// Bindings and parameters: struct smr_reduce_push in kernel.h; four words of output for a chunk. One
+// workgroup for a chunk; an invocation takes every WORKGROUP_SIZE-th logit of it.
+#include "lib/reduce.glsl"
+
+layout(set = 0, binding = 0) readonly buffer In { float logits[]; };
+layout(set = 0, binding = 1) writeonly buffer Out { uint reduced[]; };
+
+layout(push_constant) uniform Push {
+    uint n_cols, n_rows, in_stride;
+};
+const uint CHUNK = 1024u;
+
+shared uint lowest[WORKGROUP_SIZE];
+
+// NaN counts as minus infinity, told by its bits because drivers may assume that there is none; and
+// infinities as finite numbers, so that their differences are.
+float logit(uint at)
+{
+    float value = logits[at];
+    uint magnitude = floatBitsToUint(value) & 0x7fffffffu;
+    return magnitude > 0x7f800000u ? -3.0e38 : clamp(value, -3.0e38, 3.0e38);
+}
+
+void main()
+{
+    uint n_chunks = (n_cols + CHUNK - 1u) / CHUNK;
+    uint group = group_index();
+    if (group >= n_rows * n_chunks)
+        return; // the whole workgroup
+    uint row = group / n_chunks;
+    uint begin = group % n_chunks * CHUNK;
+    uint end = min(begin + CHUNK, n_cols);
+    uint at = row * in_stride;
+    uint self = gl_LocalInvocationID.x;
+
+    float best = -3.0e38;
+    uint index = end;
+    for (uint i = begin + self; i < end; i += WORKGROUP_SIZE) {
+        float value = logit(at + i);
+        if (value > best || index == end) {
+            best = value;
+            index = i;
+        }
+    }
+    float maximum = workgroup_max(best);
+    float sum = 0.0;
+    for (uint i = begin + self; i < end; i += WORKGROUP_SIZE)
+        sum += exp(logit(at + i) - maximum);
+    sum = workgroup_sum(sum);
+
+    lowest[self] = best == maximum ? index : end;
+    barrier();
+    for (uint step = WORKGROUP_SIZE / 2u; step > 0u; step /= 2u) {
+        if (self < step)
+            lowest[self] = min(lowest[self], lowest[self + step]);
+        barrier();
+    }
+    if (self == 0u) {
+        reduced[group * 4u] = floatBitsToUint(maximum);
+        reduced[group * 4u + 1u] = lowest[0];
+        reduced[group * 4u + 2u] = floatBitsToUint(sum);
+        reduced[group * 4u + 3u] = 0u;
+    }
+}

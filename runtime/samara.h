@@ -106,7 +106,7 @@ enum smr_device_type {
 };
 
 struct smr_device_info {
-    char id[32];   // "vulkan0", "reference": for smr_engine_params.device
+    char id[32]; // "vulkan0", "reference": for smr_engine_params.device
     char name[256];
     char vendor[64];
     char driver[256]; // name and version
@@ -174,12 +174,12 @@ SMR_API void smr_text_free(smr_model *model, char *text);
 enum smr_kernels { SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN };
 
 struct smr_engine_params {
-    const char *device;        // an id, a backend's name, or part of a name; NULL for the default
-    enum smr_kernels kernels;  // PLAIN uses no fast variant, for comparison and broken drivers
-    enum smr_type cache_type;  // of keys and values: SMR_F16, SMR_F32 or SMR_Q8_0
-    uint32_t n_context;        // tokens of one session; 0 for the model's, at most 4096
-    uint32_t n_batch;          // rows of a prefill step; 0 for 512
-    bool cache_type_set;       // false: SMR_F16
+    const char *device;       // an id, a backend's name, or part of a name; NULL for the default
+    enum smr_kernels kernels; // PLAIN uses no fast variant, for comparison and broken drivers
+    enum smr_type cache_type; // of keys and values: SMR_F16, SMR_F32 or SMR_Q8_0
+    uint32_t n_context;       // tokens of one session; 0 for the model's, at most 4096
+    uint32_t n_batch;         // rows of a prefill step; 0 for 512
+    bool cache_type_set;      // false: SMR_F16
     // Progress of loading and compiling, 0 to 1; optional.
     void (*progress)(void *user, const char *what, float fraction);
     void *user;
@@ -187,6 +187,9 @@ struct smr_engine_params {
 SMR_API smr_engine *smr_engine_create(smr_model *model, const struct smr_engine_params *params);
 SMR_API void smr_engine_destroy(smr_engine *engine);
 SMR_API const struct smr_device_info *smr_engine_device(const smr_engine *engine);
+
+// Tokens a session can hold.
+SMR_API uint32_t smr_engine_context_size(const smr_engine *engine);
 
 struct smr_memory_use { // bytes on the device
     uint64_t weights, cache, activations, total;
@@ -237,10 +240,10 @@ struct smr_logprob {
     float logprob; // natural logarithm of the probability under the model, before sampling
 };
 
-struct smr_generated {   // one generated token, handed to the callback
+struct smr_generated { // one generated token, handed to the callback
     int32_t token;
     float logprob;
-    const char *text;    // whole UTF-8 characters that are final now; may be empty
+    const char *text; // whole UTF-8 characters that are final now; may be empty
     size_t text_size;
     const struct smr_logprob *top; // the most likely n_logprobs tokens, best first
     size_t n_top;
@@ -257,16 +260,19 @@ struct smr_generate_params {
     // Called for each token, and once more with token -1 when held-back text is left at the end.
     // Return false to stop. Optional.
     bool (*callback)(void *user, const struct smr_generated *generated);
+    // Called while a long prompt is computed. Return false to stop. Optional.
+    bool (*prefill)(void *user, size_t n_done, size_t n_total);
     void *user;
 };
 
 struct smr_generate_result {
     uint32_t n_generated;
     enum smr_stop_reason stop_reason;
-    uint64_t prompt_ns;      // prefill, up to the first token's logits
-    uint64_t decode_ns;      // all further tokens
-    uint64_t cpu_ns;         // processor time in recording, submission, readback while decoding
-    uint64_t n_submissions;  // while decoding
+    size_t n_prompt;        // tokens computed before the first one was generated
+    uint64_t prompt_ns;     // that long it took, up to the first token's logits
+    uint64_t decode_ns;     // all tokens after the first
+    uint64_t cpu_ns;        // processor time of the calling thread while decoding
+    uint64_t n_submissions; // while decoding: of the n_generated - 1 tokens after the first
 };
 
 // A session holds up to n_context tokens. Its pages of KV cache come from the engine's pool.

@@ -145,4 +145,4 @@ static inline float smr_bf16_to_f32(uint16_t value)
 // ---- time -------------------------------------------------------------------------------------
 
 uint64_t smr_time_ns(void);     // monotonic
-uint64_t smr_cpu_time_ns(void); // processor time of the whole process
+uint64_t smr_thread_time_ns(void); // processor time of the calling thread

@@ -16,7 +16,7 @@ uint64_t smr_time_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
-uint64_t smr_cpu_time_ns(void)
+uint64_t smr_thread_time_ns(void)
 {
-    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }

@@ -352,3 +352,14 @@ void smr_model_describe(const struct smr_model *model, struct smr_model_info *in
     };
     info->type = describe_weights(model, info);
 }
+
+bool smr_model_mapping(const struct smr_model *model, uint32_t index, const void **data,
+                       size_t *size)
+{
+    const struct smr_model_file *file = model->file;
+    if (index >= file->n_parts || !file->parts[index].map.data)
+        return false;
+    *data = file->parts[index].map.data;
+    *size = file->parts[index].map.size;
+    return true;
+}

@@ -112,6 +112,11 @@ smr_model *smr_model_open_memory(smr_context *context, const char *name, const v
 // All that smr_model_info() tells, but for `chat_format`, which text/ knows: NULL here.
 void smr_model_describe(const struct smr_model *model, struct smr_model_info *info);
 
+// The memory that holds part `index` of the model's file, for devices that read it in place. False
+// past the last part, or when the model was opened from memory.
+bool smr_model_mapping(const struct smr_model *model, uint32_t index, const void **data,
+                       size_t *size);
+
 // NULL when there is none. O(1): a hash table.
 const struct smr_tensor *smr_model_tensor(const struct smr_model *model, const char *name);
 // Name by printf, as "blk.%u.attn_q.weight".

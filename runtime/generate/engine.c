@@ -1,0 +1,124 @@
+// engine.c - a model on a device.
+#include "generate/generate.h"
+
+#include <string.h>
+
+enum {
+    DEFAULT_CONTEXT = 4096,
+    DEFAULT_BATCH = 512,
+    SOFTWARE_BATCH = 128, // where steps are slow, so that progress is seen and Ctrl-C heard
+    FIRST_CHUNK = 64,     // on a GPU, until the time of a step is known
+    MAX_OUTPUTS = 8,
+};
+
+static bool is_gpu(const smr_engine *engine)
+{
+    return smr_device_get_info(engine->device)->type <= SMR_DEVICE_INTEGRATED;
+}
+
+static bool choose_sizes(smr_engine *engine, const struct smr_engine_params *params)
+{
+    uint32_t trained = engine->model->hparams.n_context;
+    uint32_t usual = trained && trained < DEFAULT_CONTEXT ? trained : DEFAULT_CONTEXT;
+    engine->n_context = params->n_context ? params->n_context : usual;
+    if (engine->n_context > 1u << 24)
+        return smr_fail(engine->context, SMR_ERROR_USAGE,
+                        "a context of %u tokens: more than %u is not possible", engine->n_context,
+                        1u << 24);
+    if (trained && engine->n_context > trained)
+        smr_log(engine->context, SMR_LOG_WARNING,
+                "the context of %u tokens is longer than the %u the model was trained for",
+                engine->n_context, trained);
+    uint32_t batch = is_gpu(engine) ? DEFAULT_BATCH : SOFTWARE_BATCH;
+    engine->n_batch = smr_min_u32(params->n_batch ? params->n_batch : batch, engine->n_context);
+    engine->chunk = is_gpu(engine) ? smr_min_u32(FIRST_CHUNK, engine->n_batch) : engine->n_batch;
+    return true;
+}
+
+static bool check_model(const smr_model *model)
+{
+    struct smr_model_info info;
+    smr_model_info(model, &info);
+    if (info.has_weights)
+        return true;
+    return smr_fail(model->context, SMR_ERROR_MODEL,
+                    "%s: holds no weights, only a vocabulary: it can be used to tokenize",
+                    model->path);
+}
+
+static struct smr_schedule *create_schedule(smr_engine *engine,
+                                            const struct smr_engine_params *params)
+{
+    struct smr_schedule_params schedule = {
+        .cache_type = params->cache_type_set ? params->cache_type : SMR_F16,
+        .max_rows = engine->n_batch,
+        .max_outputs = MAX_OUTPUTS,
+        .max_sequences = 1,
+        .max_pages = smr_div_up(engine->n_context, SMR_PAGE_SIZE),
+        .n_pages = smr_div_up(engine->n_context, SMR_PAGE_SIZE),
+        .page_size = SMR_PAGE_SIZE,
+        .progress = params->progress,
+        .user = params->user};
+    if (!smr_page_pool_init(&engine->pool, engine->context, schedule.n_pages))
+        return NULL;
+    return smr_schedule_create(engine->device, engine->kernels, &engine->graph, &schedule);
+}
+
+smr_engine *smr_engine_create(smr_model *model, const struct smr_engine_params *params)
+{
+    static const struct smr_engine_params defaults = {0};
+    smr_context *context = model->context;
+    uint64_t start = smr_time_ns();
+    if (!params)
+        params = &defaults;
+    if (!check_model(model))
+        return NULL;
+    smr_engine *engine = smr_alloc(context, 1, sizeof(*engine), "an engine");
+    if (!engine)
+        return NULL;
+    engine->context = context;
+    engine->model = model;
+    if (!smr_graph_build(&engine->graph, model) ||
+        !(engine->device = smr_device_open(context, params->device)) ||
+        !choose_sizes(engine, params) ||
+        !(engine->kernels = smr_kernel_set_create(engine->device, params->kernels)) ||
+        !(engine->schedule = create_schedule(engine, params))) {
+        smr_engine_destroy(engine);
+        return NULL;
+    }
+    engine->load_ns = smr_time_ns() - start;
+    return engine;
+}
+
+void smr_engine_destroy(smr_engine *engine)
+{
+    if (!engine)
+        return;
+    smr_schedule_destroy(engine->schedule);
+    smr_kernel_set_destroy(engine->kernels);
+    smr_device_close(engine->device);
+    smr_graph_finish(&engine->graph);
+    smr_page_pool_finish(&engine->pool);
+    smr_free(engine->context, engine);
+}
+
+const struct smr_device_info *smr_engine_device(const smr_engine *engine)
+{
+    return smr_device_get_info(engine->device);
+}
+
+uint32_t smr_engine_context_size(const smr_engine *engine)
+{
+    return engine->n_context;
+}
+
+void smr_engine_memory(const smr_engine *engine, struct smr_memory_use *use)
+{
+    smr_schedule_memory(engine->schedule, use);
+}
+
+void smr_engine_times(const smr_engine *engine, struct smr_engine_times *times)
+{
+    times->load_ns = engine->load_ns;
+    times->compile_ns = smr_schedule_compile_ns(engine->schedule);
+}

@@ -1,0 +1,122 @@
+// generate.h - what the files of this room share: engine, session, pages, sampler, stop strings.
+// The functions of samara.h that belong to these objects are implemented here.
+//
+//     engine.c   a model on a device
+//     pages.c    the pool of KV cache pages
+//     session.c  one text: its tokens, prefill and decode steps
+//     generate.c the loop: step, sample, stop, stream
+//     sampler.c  from logits to a token
+//     stop.c     stop strings in a stream of text
+#pragma once
+
+#include "schedule/schedule.h"
+#include "text/text.h"
+
+// ---- pages --------------------------------------------------------------------------------------
+
+// Pages of the KV cache, reference-counted so that texts can share a beginning.
+enum { SMR_PAGE_SIZE = 64 }; // tokens
+
+struct smr_page_pool {
+    smr_context *context;
+    uint32_t n_pages, n_free;
+    uint32_t *free; // stack of free pages
+    uint32_t *references;
+};
+bool smr_page_pool_init(struct smr_page_pool *pool, smr_context *context, uint32_t n_pages);
+void smr_page_pool_finish(struct smr_page_pool *pool);
+bool smr_page_take(struct smr_page_pool *pool, uint32_t *page); // fails when none is free
+void smr_page_share(struct smr_page_pool *pool, uint32_t page);
+void smr_page_release(struct smr_page_pool *pool, uint32_t page);
+
+// ---- engine and session ---------------------------------------------------------------------------
+
+struct smr_engine {
+    smr_context *context;
+    smr_model *model;
+    smr_device *device;
+    struct smr_kernel_set *kernels;
+    struct smr_graph graph;
+    struct smr_schedule *schedule;
+    struct smr_page_pool pool;
+    uint32_t n_context, n_batch;
+    uint32_t chunk;                // rows of the next prefill step, see session.c
+    const smr_session *page_table; // whose pages the step buffer holds
+    uint64_t load_ns;
+};
+
+struct smr_session {
+    smr_engine *engine;
+    int32_t *tokens; // [n_context]
+    uint32_t n_tokens, n_computed;
+    uint32_t *pages; // [max_pages]
+    uint32_t n_pages;
+};
+
+// Compute what was appended; afterwards the schedule holds the last token's results.
+bool smr_session_compute(smr_session *session, bool read_logits,
+                         bool (*progress)(void *user, size_t n_done, size_t n_total), void *user);
+
+// ---- sampler --------------------------------------------------------------------------------------
+
+struct smr_candidate {
+    int32_t token;
+    float logit;
+    float p;
+};
+
+struct smr_sampler {
+    smr_context *context;
+    struct smr_sampling params;
+    uint32_t n_vocab;
+    uint64_t random;                  // state
+    struct smr_candidate *candidates; // [n_vocab]
+    uint32_t n_candidates;
+    uint32_t *chunk_order; // [n_chunks]
+    float *delta;          // [n_vocab]; logit changes of penalties and bias, zero between calls
+    uint32_t *counts;      // [n_vocab]; occurrences, zero between calls
+    int32_t *touched;      // tokens with a change
+    uint32_t n_touched, touched_capacity;
+    struct smr_logprob *top; // [n_top]
+};
+
+// What a step leaves for the host, of one row.
+struct smr_step_result {
+    const float *logits;              // [n_vocab], NULL when they were not read
+    const struct smr_reduced *chunks; // [n_chunks]
+};
+
+bool smr_sampler_init(struct smr_sampler *sampler, smr_context *context,
+                      const struct smr_sampling *params, uint32_t n_vocab, uint32_t n_top);
+void smr_sampler_finish(struct smr_sampler *sampler);
+
+// Whether the parameters ask for logits, or the reduction is enough.
+bool smr_sampler_needs_logits(const struct smr_sampling *params, uint32_t n_logprobs);
+
+// Choose a token. `history` are the tokens so far, oldest first, for the penalties. Fails when no
+// logit is finite.
+bool smr_sampler_sample(struct smr_sampler *sampler, const struct smr_step_result *result,
+                        const int32_t *history, uint32_t n_history, int32_t *token);
+
+// log of the sum of exp(logit): log-probability = logit - this. -infinity when nothing is finite.
+double smr_log_sum(const struct smr_step_result *result, uint32_t n_vocab);
+
+// The k most likely tokens, best first, equal ones by token. Returns how many.
+uint32_t smr_select_top(struct smr_sampler *sampler, const struct smr_step_result *result,
+                        uint32_t k);
+
+// ---- stop strings -----------------------------------------------------------------------------------
+
+// Text that may be the beginning of a stop string is held back until that is decided.
+struct smr_stopper {
+    const char *const *stop;
+    size_t n_stop;
+    struct smr_string held;
+};
+void smr_stopper_init(struct smr_stopper *stopper, smr_context *context, const char *const *stop,
+                      size_t n_stop);
+// Take what was added to stopper->held into account. Returns true when a stop string is there:
+// *n_final is then what comes before it; else *n_final bytes of `held` can be shown.
+bool smr_stopper_check(const struct smr_stopper *stopper, size_t *n_final);
+void smr_stopper_drop(struct smr_stopper *stopper, size_t n); // forget the first n bytes
+void smr_stopper_finish(struct smr_stopper *stopper);

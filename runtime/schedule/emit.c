@@ -1,0 +1,264 @@
+// emit.c - from operations to dispatches: which kernel, bound to what, with which parameters.
+#include "schedule/schedule_impl.h"
+
+#include <string.h>
+
+_Static_assert((int)SMR_OP_SILU == (int)SMR_ACT_SILU && (int)SMR_OP_RELU == (int)SMR_ACT_RELU &&
+                   (int)SMR_OP_SOFTCAP == (int)SMR_ACT_SOFTCAP,
+               "graph.h and kernel.h number the activations alike");
+
+struct emitter {
+    struct smr_schedule *schedule;
+    struct smr_program *program;
+    const struct smr_placement *placement;
+    const struct smr_graph *graph;
+    const struct smr_hparams *hparams;
+    const struct smr_op *op;
+    uint32_t op_index;
+    bool failed;
+};
+
+static uint32_t rows_of(const struct emitter *e, smr_id id)
+{
+    return smr_shape_rows(&e->program->shape, e->graph->values[id].rows);
+}
+
+static uint32_t cols_of(const struct emitter *e, smr_id id)
+{
+    return e->graph->values[id].n_cols;
+}
+
+// The memory behind a value that is not a weight.
+static struct smr_binding binding_of(const struct emitter *e, smr_id id)
+{
+    const struct smr_schedule *schedule = e->schedule;
+    const struct smr_value *value = &e->graph->values[id];
+    switch (value->kind) {
+    case SMR_VALUE_CONSTANT:
+        return schedule->placed[id].parts[0].binding;
+    case SMR_VALUE_ROWS:
+        return schedule->rows;
+    case SMR_VALUE_PAGES:
+        return schedule->pages;
+    case SMR_VALUE_OUTPUTS:
+        return schedule->outputs;
+    case SMR_VALUE_REDUCED:
+        return (struct smr_binding){schedule->reduced, 0, smr_buffer_size(schedule->reduced)};
+    default:
+        return (struct smr_binding){schedule->arena, e->placement->offsets[id],
+                                    rows_of(e, id) * (uint64_t)value->n_cols * 4};
+    }
+}
+
+static struct smr_binding cache_of(const struct emitter *e, uint32_t layer, bool values)
+{
+    smr_buffer *buffer = e->schedule->cache[2 * layer + values];
+    return (struct smr_binding){buffer, 0, smr_buffer_size(buffer)};
+}
+
+static void emit(struct emitter *e, enum smr_kernel_id id, enum smr_type type,
+                 const struct smr_binding *bindings, const void *push)
+{
+    struct smr_program *program = e->program;
+    const struct smr_kernel_desc *desc = smr_kernel_desc(id);
+    if (e->failed)
+        return;
+    if (program->n_dispatches == program->capacity) {
+        uint32_t capacity = program->capacity ? program->capacity * 2 : 512;
+        struct smr_dispatch *grown =
+            smr_realloc(e->schedule->context, program->dispatches, capacity, sizeof(*grown),
+                        "the dispatches of a program");
+        if (!grown) {
+            e->failed = true;
+            return;
+        }
+        program->dispatches = grown;
+        program->capacity = capacity;
+    }
+    struct smr_dispatch *dispatch = &program->dispatches[program->n_dispatches];
+    *dispatch = (struct smr_dispatch){.op = e->op_index};
+    memcpy(dispatch->bindings, bindings, desc->n_bindings * sizeof(*bindings));
+    memcpy(dispatch->push, push, desc->push_size);
+    e->failed = !smr_kernel_choose(e->schedule->kernels, id, type, push, &dispatch->key) ||
+                !smr_kernel_set_request(e->schedule->kernels, &dispatch->key);
+    program->n_dispatches++;
+}
+
+static void emit_embed(struct emitter *e)
+{
+    const struct smr_placed *table = &e->schedule->placed[e->op->weight];
+    for (uint32_t i = 0; i < table->n_parts; i++) {
+        const struct smr_part *part = &table->parts[i];
+        struct smr_embed_push push = {.n_cols = cols_of(e, e->op->out),
+                                      .n_rows = rows_of(e, e->op->out),
+                                      .index_stride = sizeof(struct smr_row) / 4,
+                                      .row_begin = part->row_begin,
+                                      .row_count = part->row_count,
+                                      .scale = e->op->scale};
+        emit(e, SMR_KERNEL_EMBED, e->graph->values[e->op->weight].tensor->type,
+             (struct smr_binding[]){part->binding, e->schedule->rows, binding_of(e, e->op->out)},
+             &push);
+    }
+}
+
+static void emit_gather(struct emitter *e)
+{
+    struct smr_embed_push push = {.n_cols = cols_of(e, e->op->out),
+                                  .n_rows = rows_of(e, e->op->out),
+                                  .index_stride = 1,
+                                  .row_count = rows_of(e, e->op->in),
+                                  .scale = 1};
+    emit(e, SMR_KERNEL_EMBED, SMR_F32,
+         (struct smr_binding[]){binding_of(e, e->op->in), e->schedule->outputs,
+                                binding_of(e, e->op->out)},
+         &push);
+}
+
+static void emit_norm(struct emitter *e)
+{
+    uint32_t n_cols = cols_of(e, e->op->in);
+    struct smr_binding weight = binding_of(e, e->op->weight);
+    struct smr_norm_push push = {.n_cols = n_cols / e->op->n_heads,
+                                 .n_rows = rows_of(e, e->op->in) * e->op->n_heads,
+                                 .n_heads = e->op->n_heads,
+                                 .in_stride = n_cols,
+                                 .out_stride = n_cols,
+                                 .flags = (e->op->layer_norm ? SMR_NORM_LAYER : 0) |
+                                          (e->op->bias ? SMR_NORM_BIAS : 0) |
+                                          (e->op->add ? SMR_NORM_ADD : 0),
+                                 .eps = e->hparams->norm_eps};
+    emit(e, SMR_KERNEL_NORM, SMR_F32,
+         (struct smr_binding[]){binding_of(e, e->op->in), weight,
+                                e->op->bias ? binding_of(e, e->op->bias) : weight,
+                                binding_of(e, e->op->out)},
+         &push);
+}
+
+static void emit_matmul(struct emitter *e)
+{
+    const struct smr_placed *weight = &e->schedule->placed[e->op->weight];
+    enum smr_type type = e->graph->values[e->op->weight].tensor->type;
+    struct smr_binding in = binding_of(e, e->op->in);
+    uint32_t n_rows = rows_of(e, e->op->in);
+    for (uint32_t i = 0; i < weight->n_parts; i++) {
+        const struct smr_part *part = &weight->parts[i];
+        struct smr_matmul_push push = {.n_cols = cols_of(e, e->op->in),
+                                       .n_out = part->row_count,
+                                       .n_rows = n_rows,
+                                       .in_stride = cols_of(e, e->op->in),
+                                       .out_stride = cols_of(e, e->op->out),
+                                       .out_offset = part->row_begin,
+                                       .flags = (e->op->bias ? SMR_MATMUL_BIAS : 0) |
+                                                (e->op->add ? SMR_MATMUL_ADD : 0)};
+        emit(e, n_rows <= SMR_MATVEC_MAX_ROWS ? SMR_KERNEL_MATVEC : SMR_KERNEL_MATMUL, type,
+             (struct smr_binding[]){part->binding, in,
+                                    e->op->bias ? binding_of(e, e->op->bias) : in,
+                                    binding_of(e, e->op->out)},
+             &push);
+    }
+}
+
+static void emit_rope_store(struct emitter *e)
+{
+    struct smr_rope_store_push push = {.n_rows = e->program->shape.n_rows,
+                                       .n_heads = e->op->n_heads,
+                                       .n_kv_heads = e->hparams->n_kv_heads,
+                                       .head_dim = e->hparams->head_dim,
+                                       .rope_dim = e->hparams->rope_dim,
+                                       .q_stride = cols_of(e, e->op->in),
+                                       .k_stride = cols_of(e, e->op->in2),
+                                       .v_stride = cols_of(e, e->op->in3),
+                                       .flags = e->op->neox ? SMR_ROPE_NEOX : 0,
+                                       .magnitude = e->op->scale};
+    emit(e, SMR_KERNEL_ROPE_STORE, e->schedule->params.cache_type,
+         (struct smr_binding[]){e->schedule->rows, binding_of(e, e->op->weight),
+                                binding_of(e, e->op->in), binding_of(e, e->op->in2),
+                                binding_of(e, e->op->in3), cache_of(e, e->op->layer, false),
+                                cache_of(e, e->op->layer, true)},
+         &push);
+}
+
+static void emit_attention(struct emitter *e)
+{
+    uint32_t n_rows = e->program->shape.n_rows;
+    struct smr_binding out = binding_of(e, e->op->out), partial = out;
+    struct smr_attention_push push = {.n_rows = n_rows,
+                                      .n_heads = e->op->n_heads,
+                                      .n_kv_heads = e->hparams->n_kv_heads,
+                                      .head_dim = e->hparams->head_dim,
+                                      .q_stride = cols_of(e, e->op->in),
+                                      .out_stride = cols_of(e, e->op->out),
+                                      .page_size = e->schedule->params.page_size,
+                                      .max_pages = e->schedule->params.max_pages,
+                                      .window = e->op->window,
+                                      .n_splits =
+                                          smr_shape_splits(e->schedule, &e->program->shape, e->op),
+                                      .scale = e->op->scale,
+                                      .softcap = e->op->softcap};
+    if (push.n_splits > 1)
+        partial = (struct smr_binding){e->schedule->arena, e->placement->scratch[e->op_index],
+                                       n_rows * (uint64_t)push.n_heads * push.n_splits *
+                                           (push.head_dim + 2) * 4};
+    emit(e, SMR_KERNEL_ATTENTION, e->schedule->params.cache_type,
+         (struct smr_binding[]){e->schedule->rows, e->schedule->pages, binding_of(e, e->op->in),
+                                cache_of(e, e->op->layer, false), cache_of(e, e->op->layer, true),
+                                partial},
+         &push);
+    if (push.n_splits == 1)
+        return;
+    struct smr_attention_merge_push merge = {.n_rows = n_rows,
+                                             .n_heads = push.n_heads,
+                                             .head_dim = push.head_dim,
+                                             .n_splits = push.n_splits,
+                                             .out_stride = push.out_stride};
+    emit(e, SMR_KERNEL_ATTENTION_MERGE, SMR_F32, (struct smr_binding[]){partial, out}, &merge);
+}
+
+static void emit_activate(struct emitter *e)
+{
+    struct smr_binding in = binding_of(e, e->op->in);
+    struct smr_activate_push push = {.n_cols = cols_of(e, e->op->in),
+                                     .n_rows = rows_of(e, e->op->in),
+                                     .gate_stride = cols_of(e, e->op->in),
+                                     .up_stride = e->op->in2 ? cols_of(e, e->op->in2) : 0,
+                                     .out_stride = cols_of(e, e->op->out),
+                                     .activation = e->op->activation,
+                                     .flags = e->op->in2 ? 0 : SMR_ACTIVATE_NO_UP,
+                                     .param = e->op->softcap};
+    emit(e, SMR_KERNEL_ACTIVATE, SMR_F32,
+         (struct smr_binding[]){in, e->op->in2 ? binding_of(e, e->op->in2) : in,
+                                binding_of(e, e->op->out)},
+         &push);
+}
+
+static void emit_reduce(struct emitter *e)
+{
+    struct smr_reduce_push push = {.n_cols = cols_of(e, e->op->in),
+                                   .n_rows = rows_of(e, e->op->in),
+                                   .in_stride = cols_of(e, e->op->in)};
+    emit(e, SMR_KERNEL_REDUCE, SMR_F32,
+         (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
+}
+
+bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *program,
+                       const struct smr_placement *placement)
+{
+    static void (*const emitters[])(struct emitter *) = {
+        [SMR_OP_EMBED] = emit_embed,         [SMR_OP_NORM] = emit_norm,
+        [SMR_OP_MATMUL] = emit_matmul,       [SMR_OP_ROPE_STORE] = emit_rope_store,
+        [SMR_OP_ATTENTION] = emit_attention, [SMR_OP_ACTIVATE] = emit_activate,
+        [SMR_OP_GATHER] = emit_gather,       [SMR_OP_REDUCE] = emit_reduce,
+    };
+    struct emitter e = {.schedule = schedule,
+                        .program = program,
+                        .placement = placement,
+                        .graph = schedule->graph,
+                        .hparams = &schedule->graph->model->hparams};
+    for (e.op_index = 0; e.op_index < e.graph->n_ops && !e.failed; e.op_index++) {
+        e.op = &e.graph->ops[e.op_index];
+        bool on_batch = e.op->kind == SMR_OP_ROPE_STORE;
+        if (on_batch || rows_of(&e, e.op->out))
+            emitters[e.op->kind](&e);
+    }
+    return !e.failed;
+}

@@ -1,0 +1,320 @@
+// schedule.c - what all steps share, and programs by shape: plan, record once, replay.
+#include "schedule/schedule_impl.h"
+
+// Keys are counted in buckets, so that a growing text does not ask for a new program at each token.
+enum { MIN_KEYS = 256 };
+
+static uint32_t keys_bucket(uint32_t n_keys)
+{
+    uint32_t bucket = MIN_KEYS;
+    while (bucket < n_keys)
+        bucket *= 2;
+    return bucket;
+}
+
+// ---- programs -------------------------------------------------------------------------------------
+
+static void program_finish(struct smr_schedule *schedule, struct smr_program *program)
+{
+    smr_list_destroy(program->list);
+    smr_free(schedule->context, program->dispatches);
+    *program = (struct smr_program){0};
+}
+
+static smr_buffer *create_buffer(struct smr_schedule *schedule, uint64_t size, enum smr_memory kind,
+                                 const char *name)
+{
+    return smr_buffer_create(
+        schedule->device,
+        &(struct smr_buffer_params){.size = smr_align_up(size, 4), .kind = kind, .name = name});
+}
+
+// The arena grows by being made anew, and with it all programs that were recorded on it.
+static bool ensure_arena(struct smr_schedule *schedule, uint64_t size)
+{
+    if (schedule->arena && smr_buffer_size(schedule->arena) >= size)
+        return true;
+    if (schedule->arena && !smr_device_wait(schedule->device))
+        return false;
+    for (uint32_t i = 0; i < SMR_MAX_PROGRAMS; i++)
+        program_finish(schedule, &schedule->programs[i]);
+    smr_buffer_destroy(schedule->arena);
+    schedule->arena = create_buffer(schedule, size, SMR_MEMORY_DEVICE, "activations");
+    schedule->use.activations = schedule->arena ? size : 0;
+    return schedule->arena != NULL;
+}
+
+static bool ensure_logits(struct smr_schedule *schedule)
+{
+    uint64_t n_vocab = schedule->graph->values[schedule->graph->logits].n_cols;
+    if (!schedule->logits)
+        schedule->logits = create_buffer(schedule, schedule->params.max_outputs * n_vocab * 4,
+                                         SMR_MEMORY_READBACK, "logits");
+    return schedule->logits != NULL;
+}
+
+static bool record(struct smr_schedule *schedule, struct smr_program *program,
+                   const struct smr_placement *placement)
+{
+    const struct smr_graph *graph = schedule->graph;
+    program->list = smr_list_create(schedule->device, "step");
+    if (!program->list)
+        return false;
+    for (uint32_t i = 0; i < program->n_dispatches; i++) {
+        const struct smr_dispatch *dispatch = &program->dispatches[i];
+        smr_kernel_dispatch(schedule->kernels, program->list, &dispatch->key, dispatch->bindings,
+                            dispatch->push);
+    }
+    if (program->shape.read_logits && program->shape.n_outputs) {
+        uint64_t size = program->shape.n_outputs * 4ull * graph->values[graph->logits].n_cols;
+        struct smr_binding from = {schedule->arena, placement->offsets[graph->logits], size};
+        struct smr_binding to = {schedule->logits, 0, size};
+        smr_list_copy(program->list, &from, &to);
+    }
+    return smr_list_end(program->list);
+}
+
+static bool make(struct smr_schedule *schedule, struct smr_program *program,
+                 const struct smr_placement *placement)
+{
+    uint64_t start = smr_time_ns();
+    bool done =
+        smr_schedule_emit(schedule, program, placement) &&
+        smr_kernel_set_build(schedule->kernels, schedule->params.progress, schedule->params.user) &&
+        record(schedule, program, placement);
+    smr_free(schedule->context, program->dispatches);
+    program->dispatches = NULL;
+    schedule->compile_ns += smr_time_ns() - start;
+    return done;
+}
+
+static bool same_shape(const struct smr_shape *a, const struct smr_shape *b)
+{
+    return a->n_rows == b->n_rows && a->n_outputs == b->n_outputs && a->n_keys == b->n_keys &&
+           a->read_logits == b->read_logits;
+}
+
+// The program of a shape; when it is not there, the one that was not used for longest makes room.
+static struct smr_program *get(struct smr_schedule *schedule, const struct smr_shape *wanted)
+{
+    struct smr_shape shape = *wanted;
+    struct smr_program *oldest = &schedule->programs[0];
+    shape.n_keys = keys_bucket(shape.n_keys);
+    for (uint32_t i = 0; i < SMR_MAX_PROGRAMS; i++) {
+        struct smr_program *program = &schedule->programs[i];
+        if (program->list && same_shape(&program->shape, &shape))
+            return program;
+        if (program->last_use < oldest->last_use)
+            oldest = program;
+    }
+    struct smr_arena memory;
+    struct smr_placement placement;
+    smr_arena_init(&memory, schedule->context);
+    bool done = smr_schedule_place(schedule, &shape, &memory, &placement) &&
+                ensure_arena(schedule, placement.size) &&
+                (!shape.read_logits || ensure_logits(schedule));
+    if (done) {
+        program_finish(schedule, oldest);
+        oldest->shape = shape;
+        done = make(schedule, oldest, &placement);
+        if (!done)
+            program_finish(schedule, oldest);
+    }
+    smr_arena_finish(&memory);
+    return done ? oldest : NULL;
+}
+
+bool smr_schedule_prepare(struct smr_schedule *schedule, const struct smr_shape *shape)
+{
+    return get(schedule, shape) != NULL;
+}
+
+bool smr_schedule_run(struct smr_schedule *schedule, const struct smr_shape *shape)
+{
+    struct smr_program *program = get(schedule, shape);
+    if (!program)
+        return false;
+    program->last_use = ++schedule->n_runs;
+    return smr_device_submit(schedule->device, program->list) && smr_device_wait(schedule->device);
+}
+
+// ---- what all steps share ---------------------------------------------------------------------------
+
+static bool create_step(struct smr_schedule *schedule)
+{
+    const struct smr_schedule_params *params = &schedule->params;
+    uint64_t alignment = smr_device_limits(schedule->device)->binding_alignment;
+    uint64_t rows = params->max_rows * sizeof(struct smr_row);
+    uint64_t pages = (uint64_t)params->max_sequences * params->max_pages * 4;
+    uint64_t outputs = params->max_outputs * 4ull;
+    uint64_t at_pages = smr_align_up(rows, alignment);
+    uint64_t at_outputs = smr_align_up(at_pages + pages, alignment);
+    schedule->step = create_buffer(schedule, at_outputs + outputs, SMR_MEMORY_UPLOAD, "step");
+    schedule->rows = (struct smr_binding){schedule->step, 0, rows};
+    schedule->pages = (struct smr_binding){schedule->step, at_pages, pages};
+    schedule->outputs = (struct smr_binding){schedule->step, at_outputs, outputs};
+    return schedule->step != NULL;
+}
+
+static bool create_reduced(struct smr_schedule *schedule)
+{
+    uint32_t n_vocab = schedule->graph->values[schedule->graph->logits].n_cols;
+    uint64_t n_chunks = smr_div_up(n_vocab, SMR_REDUCE_CHUNK);
+    schedule->reduced = create_buffer(
+        schedule, schedule->params.max_outputs * n_chunks * sizeof(struct smr_reduced),
+        SMR_MEMORY_READBACK, "reduced logits");
+    return schedule->reduced != NULL;
+}
+
+static uint64_t cache_layer_size(const struct smr_schedule *schedule)
+{
+    const struct smr_hparams *hparams = &schedule->graph->model->hparams;
+    uint64_t slots = (uint64_t)schedule->params.n_pages * schedule->params.page_size;
+    return slots *
+           smr_cache_size(schedule->params.cache_type, hparams->n_kv_heads * hparams->head_dim);
+}
+
+static bool create_cache(struct smr_schedule *schedule)
+{
+    const struct smr_hparams *hparams = &schedule->graph->model->hparams;
+    uint64_t limit = smr_device_limits(schedule->device)->max_binding_size;
+    uint64_t size = cache_layer_size(schedule);
+    if (!smr_cache_type_fits(schedule->params.cache_type, hparams->head_dim))
+        return smr_fail(schedule->context, SMR_ERROR_USAGE,
+                        "a KV cache of type %s cannot hold heads of %u elements: take f16 or f32",
+                        smr_type_info(schedule->params.cache_type)->name, hparams->head_dim);
+    if (size > limit) {
+        uint64_t slots = (uint64_t)schedule->params.n_pages * schedule->params.page_size;
+        return smr_fail(schedule->context, SMR_ERROR_DEVICE,
+                        "a context of %llu tokens needs %llu MiB of KV cache per layer, and %s "
+                        "binds at most %llu MiB: a context of %llu tokens fits",
+                        (unsigned long long)slots, (unsigned long long)(size >> 20),
+                        smr_device_get_info(schedule->device)->name,
+                        (unsigned long long)(limit >> 20),
+                        (unsigned long long)(limit / (size / slots)));
+    }
+    schedule->cache = smr_alloc(schedule->context, 2 * (size_t)hparams->n_layers,
+                                sizeof(smr_buffer *), "the KV cache's buffers");
+    if (!schedule->cache)
+        return false;
+    for (uint32_t i = 0; i < 2 * hparams->n_layers; i++) {
+        schedule->cache[i] =
+            create_buffer(schedule, size, SMR_MEMORY_DEVICE, i & 1 ? "value cache" : "key cache");
+        if (!schedule->cache[i])
+            return false;
+        schedule->use.cache += size;
+    }
+    return true;
+}
+
+// Before anything is uploaded: what the model needs, and what there is.
+static bool check_memory(struct smr_schedule *schedule)
+{
+    const struct smr_graph *graph = schedule->graph;
+    const struct smr_device_info *info = smr_device_get_info(schedule->device);
+    struct smr_shape widest = {schedule->params.max_rows, schedule->params.max_outputs, MIN_KEYS,
+                               0};
+    struct smr_placement placement;
+    struct smr_arena memory;
+    uint64_t weights = 0;
+    uint64_t cache = 2ull * graph->model->hparams.n_layers * cache_layer_size(schedule);
+    smr_arena_init(&memory, schedule->context);
+    bool placed = smr_schedule_place(schedule, &widest, &memory, &placement);
+    smr_arena_finish(&memory);
+    if (!placed)
+        return false;
+    for (uint32_t i = 0; i < graph->n_values; i++)
+        if (graph->values[i].kind == SMR_VALUE_WEIGHT)
+            weights += graph->values[i].tensor->size;
+    uint64_t needed = weights + cache + placement.size;
+    // Memory that is shared with the host can be freed by it; a card's can not.
+    uint64_t there = info->type == SMR_DEVICE_DISCRETE ? info->memory_free : info->memory;
+    if (!there || needed <= there)
+        return true;
+    return smr_fail(schedule->context, SMR_ERROR_MEMORY,
+                    "%s needs %llu MiB on the device (weights %llu, KV cache %llu, activations "
+                    "%llu) and %s has %llu MiB: try a smaller context (-c), --cache-type q8_0, a "
+                    "smaller quantisation or another --device",
+                    graph->model->path, (unsigned long long)(needed >> 20),
+                    (unsigned long long)(weights >> 20), (unsigned long long)(cache >> 20),
+                    (unsigned long long)(placement.size >> 20), info->name,
+                    (unsigned long long)(there >> 20));
+}
+
+struct smr_schedule *smr_schedule_create(smr_device *device, struct smr_kernel_set *kernels,
+                                         const struct smr_graph *graph,
+                                         const struct smr_schedule_params *params)
+{
+    smr_context *context = smr_device_context(device);
+    struct smr_schedule *schedule = smr_alloc(context, 1, sizeof(*schedule), "a schedule");
+    if (!schedule)
+        return NULL;
+    schedule->context = context;
+    schedule->device = device;
+    schedule->kernels = kernels;
+    schedule->graph = graph;
+    schedule->params = *params;
+    smr_arena_init(&schedule->memory, context);
+    if (!check_memory(schedule) || !create_cache(schedule) || !create_step(schedule) ||
+        !create_reduced(schedule) || !smr_schedule_place_weights(schedule)) {
+        smr_schedule_destroy(schedule);
+        return NULL;
+    }
+    return schedule;
+}
+
+void smr_schedule_destroy(struct smr_schedule *schedule)
+{
+    if (!schedule)
+        return;
+    for (uint32_t i = 0; i < SMR_MAX_PROGRAMS; i++)
+        program_finish(schedule, &schedule->programs[i]);
+    for (uint32_t i = 0; i < schedule->n_weights; i++)
+        smr_buffer_destroy(schedule->weights[i]);
+    for (uint32_t i = 0; schedule->cache && i < 2 * schedule->graph->model->hparams.n_layers; i++)
+        smr_buffer_destroy(schedule->cache[i]);
+    smr_buffer_destroy(schedule->step);
+    smr_buffer_destroy(schedule->reduced);
+    smr_buffer_destroy(schedule->logits);
+    smr_buffer_destroy(schedule->arena);
+    smr_free(schedule->context, schedule->weights);
+    smr_free(schedule->context, schedule->cache);
+    smr_arena_finish(&schedule->memory);
+    smr_free(schedule->context, schedule);
+}
+
+struct smr_row *smr_schedule_rows(struct smr_schedule *schedule)
+{
+    return smr_buffer_data(schedule->step);
+}
+
+uint32_t *smr_schedule_pages(struct smr_schedule *schedule)
+{
+    return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) + schedule->pages.offset);
+}
+
+uint32_t *smr_schedule_outputs(struct smr_schedule *schedule)
+{
+    return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) + schedule->outputs.offset);
+}
+
+const struct smr_reduced *smr_schedule_reduced(struct smr_schedule *schedule)
+{
+    return smr_buffer_data(schedule->reduced);
+}
+
+const float *smr_schedule_logits(struct smr_schedule *schedule)
+{
+    return smr_buffer_data(schedule->logits);
+}
+
+void smr_schedule_memory(const struct smr_schedule *schedule, struct smr_memory_use *use)
+{
+    *use = schedule->use;
+    use->total = use->weights + use->cache + use->activations;
+}
+
+uint64_t smr_schedule_compile_ns(const struct smr_schedule *schedule)
+{
+    return schedule->compile_ns;
+}

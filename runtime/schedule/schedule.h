@@ -1,0 +1,63 @@
+// schedule.h - from a graph to recorded command lists on one device.
+//
+// A schedule holds what all steps of one model on one device share: uploaded weights, the KV cache,
+// the buffers through which the host passes a step and reads its result, and one arena for
+// activations. For each batch shape it plans, records once, and replays:
+//
+//     weights.c  weights on the device, split by rows where they exceed its limits
+//     place.c    activations in the arena, by their lifetimes
+//     emit.c     operations to dispatches: kernel, bindings, parameters
+//     schedule.c programs by shape: build, record, submit, wait
+//
+// What changes between two steps of one shape is data in buffers, never the recording.
+#pragma once
+
+#include "graph/graph.h"
+#include "kernel/kernel.h"
+
+struct smr_schedule;
+
+struct smr_schedule_params {
+    enum smr_type cache_type; // SMR_F16, SMR_F32 or SMR_Q8_0
+    uint32_t max_rows;        // of one step
+    uint32_t max_outputs;     // rows of one step whose logits are wanted
+    uint32_t max_sequences;   // rows of the page table
+    uint32_t max_pages;       // columns of the page table: pages of one sequence
+    uint32_t n_pages;         // of the KV cache
+    uint32_t page_size;       // slots (tokens) of a page
+    void (*progress)(void *user, const char *what, float fraction); // optional
+    void *user;
+};
+
+// Uploads the weights. Fails with SMR_ERROR_MEMORY when the model does not fit, saying what it needs.
+// `device`, `kernels` and `graph` must outlive the schedule.
+struct smr_schedule *smr_schedule_create(smr_device *device, struct smr_kernel_set *kernels,
+                                         const struct smr_graph *graph,
+                                         const struct smr_schedule_params *params);
+void smr_schedule_destroy(struct smr_schedule *schedule);
+
+// What makes two steps use the same program.
+struct smr_shape {
+    uint32_t n_rows;    // 1 to max_rows
+    uint32_t n_outputs; // 0 to max_outputs
+    uint32_t n_keys;    // the longest sequence in the step, this step included
+    bool read_logits;   // copy logits to where the host can read them
+};
+
+// What the host fills in before a step...
+struct smr_row *smr_schedule_rows(struct smr_schedule *schedule); // [max_rows]
+uint32_t *smr_schedule_pages(struct smr_schedule *schedule);      // [max_sequences, max_pages]
+uint32_t *smr_schedule_outputs(struct smr_schedule *schedule);    // [max_outputs]
+// ...and reads after it. Logits only where the shape said so.
+const struct smr_reduced *smr_schedule_reduced(
+    struct smr_schedule *schedule);                              // [n_outputs, chunks]
+const float *smr_schedule_logits(struct smr_schedule *schedule); // [n_outputs, n_vocab]
+
+// Make the program of a shape now, compiling its kernels, so that the first step does not wait.
+bool smr_schedule_prepare(struct smr_schedule *schedule, const struct smr_shape *shape);
+
+// Submit a step and wait for it, asleep. Makes the program when it is not there yet.
+bool smr_schedule_run(struct smr_schedule *schedule, const struct smr_shape *shape);
+
+void smr_schedule_memory(const struct smr_schedule *schedule, struct smr_memory_use *use);
+uint64_t smr_schedule_compile_ns(const struct smr_schedule *schedule); // spent in making programs

@@ -1,0 +1,206 @@
+// weights.c - weights on the device: in place where it can read the mapped file, else copied; split
+// by rows where a tensor exceeds what one binding or one buffer may hold.
+#include "schedule/schedule_impl.h"
+
+#include <string.h>
+
+// Rows of a part begin at multiples of this, so that their offsets keep any alignment.
+enum { PART_ROWS = 256 };
+
+static bool keep_buffer(struct smr_schedule *schedule, smr_buffer *buffer)
+{
+    if (schedule->n_weights == schedule->weights_capacity) {
+        uint32_t capacity = schedule->weights_capacity ? schedule->weights_capacity * 2 : 64;
+        smr_buffer **grown = smr_realloc(schedule->context, schedule->weights, capacity,
+                                         sizeof(smr_buffer *), "the list of weight buffers");
+        if (!grown)
+            return false;
+        schedule->weights = grown;
+        schedule->weights_capacity = capacity;
+    }
+    schedule->weights[schedule->n_weights++] = buffer;
+    return true;
+}
+
+static smr_buffer *upload(struct smr_schedule *schedule, const void *data, uint64_t size,
+                          const char *name)
+{
+    smr_buffer *buffer = smr_buffer_create(
+        schedule->device, &(struct smr_buffer_params){.size = smr_align_up(size, 4),
+                                                      .kind = SMR_MEMORY_DEVICE,
+                                                      .name = name});
+    if (!buffer)
+        return NULL;
+    if (!keep_buffer(schedule, buffer)) {
+        smr_buffer_destroy(buffer);
+        return NULL;
+    }
+    schedule->use.weights += size;
+    return smr_buffer_write(buffer, 0, data, size) ? buffer : NULL;
+}
+
+// ---- import -------------------------------------------------------------------------------------
+
+// Host memory the device reads in place: whole mappings of the model's files.
+struct imported {
+    const uint8_t *data; // page-aligned
+    uint64_t size;
+    smr_buffer *buffer;
+};
+
+static uint32_t import_files(struct smr_schedule *schedule, struct imported *imported,
+                             uint32_t capacity)
+{
+    const struct smr_limits *limits = smr_device_limits(schedule->device);
+    uint32_t n = 0;
+    const void *data;
+    size_t size;
+    if (!limits->import_alignment || !limits->unified_memory)
+        return 0;
+    for (uint32_t i = 0; n < capacity && smr_model_mapping(schedule->graph->model, i, &data, &size);
+         i++) {
+        uint64_t rounded = smr_align_up(size, limits->import_alignment);
+        if ((uintptr_t)data % limits->import_alignment || rounded > limits->max_buffer_size)
+            continue;
+        smr_buffer *buffer = smr_buffer_import(schedule->device, data, rounded, "model file");
+        if (!buffer)
+            continue;
+        if (!keep_buffer(schedule, buffer)) {
+            smr_buffer_destroy(buffer);
+            return n;
+        }
+        imported[n++] = (struct imported){data, size, buffer};
+    }
+    return n;
+}
+
+// Where a tensor lies in imported memory; false when it must be copied.
+static bool find_imported(const struct smr_schedule *schedule, const struct imported *imported,
+                          uint32_t n, const struct smr_tensor *tensor, struct smr_binding *binding)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (tensor->data < imported[i].data ||
+            tensor->data + tensor->size > imported[i].data + imported[i].size)
+            continue;
+        *binding = (struct smr_binding){.buffer = imported[i].buffer,
+                                        .offset = (uint64_t)(tensor->data - imported[i].data),
+                                        .size = tensor->size};
+        return binding->offset % smr_device_limits(schedule->device)->binding_alignment == 0;
+    }
+    return false;
+}
+
+// ---- placing --------------------------------------------------------------------------------------
+
+static uint32_t rows_per_part(const struct smr_schedule *schedule, uint64_t row_size, uint64_t rows)
+{
+    const struct smr_limits *limits = smr_device_limits(schedule->device);
+    uint64_t limit = limits->max_binding_size < limits->max_buffer_size ? limits->max_binding_size
+                                                                        : limits->max_buffer_size;
+    if (limit > UINT32_MAX) // kernels count bytes in 32 bits
+        limit = UINT32_MAX;
+    uint64_t fit = (limit - 4) / row_size;
+    if (rows <= fit)
+        return (uint32_t)rows;
+    return (uint32_t)(fit / PART_ROWS * PART_ROWS);
+}
+
+static bool place_tensor(struct smr_schedule *schedule, const struct smr_tensor *tensor,
+                         const struct smr_binding *imported, struct smr_placed *placed)
+{
+    uint64_t rows = tensor->dims[1];
+    uint64_t row_size = tensor->size / rows;
+    uint32_t step = rows_per_part(schedule, row_size, rows);
+    if (!step || rows > UINT32_MAX)
+        return smr_fail(schedule->context, SMR_ERROR_DEVICE,
+                        "tensor %s: %llu rows of %llu bytes do not fit into bindings of %s",
+                        tensor->name, (unsigned long long)rows, (unsigned long long)row_size,
+                        smr_device_get_info(schedule->device)->name);
+    placed->n_parts = smr_div_up((uint32_t)rows, step);
+    placed->parts = smr_arena_alloc(&schedule->memory, placed->n_parts, sizeof(*placed->parts));
+    if (!placed->parts)
+        return false;
+    for (uint32_t i = 0; i < placed->n_parts; i++) {
+        struct smr_part *part = &placed->parts[i];
+        part->row_begin = i * step;
+        part->row_count = smr_min_u32(step, (uint32_t)rows - part->row_begin);
+        uint64_t offset = part->row_begin * row_size, size = part->row_count * row_size;
+        if (imported) {
+            part->binding = (struct smr_binding){imported->buffer, imported->offset + offset, size};
+            schedule->use.weights += size;
+            continue;
+        }
+        smr_buffer *buffer = upload(schedule, tensor->data + offset, size, tensor->name);
+        if (!buffer)
+            return false;
+        part->binding = (struct smr_binding){buffer, 0, size};
+    }
+    return true;
+}
+
+// All constants share one buffer.
+static bool place_constants(struct smr_schedule *schedule)
+{
+    const struct smr_graph *graph = schedule->graph;
+    uint64_t alignment = smr_device_limits(schedule->device)->binding_alignment, size = 0;
+    for (uint32_t i = 0; i < graph->n_values; i++)
+        if (graph->values[i].kind == SMR_VALUE_CONSTANT)
+            size = smr_align_up(size, alignment) + graph->values[i].n_cols * 4ull;
+    if (!size)
+        return true;
+    uint8_t *all = smr_alloc(schedule->context, size, 1, "constants");
+    if (!all)
+        return false;
+    uint64_t offset = 0;
+    for (uint32_t i = 0; i < graph->n_values; i++) {
+        const struct smr_value *value = &graph->values[i];
+        if (value->kind != SMR_VALUE_CONSTANT)
+            continue;
+        offset = smr_align_up(offset, alignment);
+        struct smr_part *part = smr_arena_alloc(&schedule->memory, 1, sizeof(*part));
+        if (!part)
+            break;
+        memcpy(all + offset, value->data, value->n_cols * 4ull);
+        part->binding = (struct smr_binding){NULL, offset, value->n_cols * 4ull};
+        part->row_count = 1;
+        schedule->placed[i] = (struct smr_placed){part, 1};
+        offset += value->n_cols * 4ull;
+    }
+    smr_buffer *buffer =
+        offset == size ? upload(schedule, all, size, "norms, biases, rotations") : NULL;
+    smr_free(schedule->context, all);
+    for (uint32_t i = 0; buffer && i < graph->n_values; i++)
+        if (graph->values[i].kind == SMR_VALUE_CONSTANT)
+            schedule->placed[i].parts->binding.buffer = buffer;
+    return buffer != NULL;
+}
+
+bool smr_schedule_place_weights(struct smr_schedule *schedule)
+{
+    const struct smr_graph *graph = schedule->graph;
+    struct imported imported[16];
+    uint64_t done = 0, total = 1;
+    schedule->placed =
+        smr_arena_alloc(&schedule->memory, graph->n_values, sizeof(*schedule->placed));
+    if (!schedule->placed || !place_constants(schedule))
+        return false;
+    uint32_t n_imported = import_files(schedule, imported, SMR_COUNT(imported));
+    for (uint32_t i = 0; i < graph->n_values; i++)
+        if (graph->values[i].kind == SMR_VALUE_WEIGHT)
+            total += graph->values[i].tensor->size;
+    for (uint32_t i = 0; i < graph->n_values; i++) {
+        const struct smr_value *value = &graph->values[i];
+        struct smr_binding binding;
+        if (value->kind != SMR_VALUE_WEIGHT)
+            continue;
+        bool in_place = find_imported(schedule, imported, n_imported, value->tensor, &binding);
+        if (!place_tensor(schedule, value->tensor, in_place ? &binding : NULL,
+                          &schedule->placed[i]))
+            return false;
+        done += value->tensor->size;
+        if (schedule->params.progress)
+            schedule->params.progress(schedule->params.user, "loading weights",
+                                      (float)((double)done / (double)total));
+    }
+    return true;
+}

@@ -23,6 +23,20 @@ static char *read_text(const char *path)
     return text;
 }
 
+// In place: backslash and n stand for a newline, two backslashes for one.
+static char *unescape(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at; at++) {
+        if (*at == '\\' && (at[1] == 'n' || at[1] == '\\'))
+            *to++ = *++at == 'n' ? '\n' : '\\';
+        else
+            *to++ = *at;
+    }
+    *to = 0;
+    return text;
+}
+
 static size_t count_words(const char *line)
 {
     size_t n = 0;
@@ -76,7 +90,7 @@ static bool read_line(struct expectation *expect, const char *folder, const char
         return snprintf(expect->model, sizeof expect->model, "%s%s", folder, value) <
                (int)sizeof expect->model;
     if (!strcmp(key, "text"))
-        expect->text = value;
+        expect->text = unescape(value);
     else if (!strcmp(key, "prompt"))
         expect->prompt = read_tokens(value, &expect->n_prompt);
     else if (!strcmp(key, "greedy"))

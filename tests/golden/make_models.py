@@ -14,6 +14,7 @@ import copy
 import math
 import os
 import sys
+import zlib
 
 import gguf
 import numpy as np
@@ -69,6 +70,9 @@ MODELS = {
                                                          sliding_window=None),
                              rope=rope(1000000.0), weights=T.F16, prompt=29,
                              drop=dict(rope_theta=10000.0)),
+    "qwen2-d12": dict(cls="qwen2", config=shape(36, 3, 1, 12, 29, 2, 73, tied=True),
+                      rope=rope(1000000.0), prompt=30, seed=31, drop=dict(bias=0.0)),
+    # Heads wider than n_embd / n_heads; llama.cpp does not take such a qwen2, transformers does.
     "qwen2-d80-bias": dict(cls="qwen2", config=shape(20, 2, 1, 80, 49, 2, 173, tied=True),
                            rope=rope(1000000.0), prompt=12, positions=True,
                            drop=dict(bias=0.0)),
@@ -369,7 +373,7 @@ def row(values):
 
 def make(name, spec, out):
     arch = "llama" if spec["cls"] == "mistral" else spec["cls"]
-    rng = np.random.Generator(np.random.PCG64(spec.get("seed", sorted(MODELS).index(name) + 100)))
+    rng = np.random.Generator(np.random.PCG64(spec.get("seed", zlib.crc32(name.encode()))))
     config = build_config(spec)
     state = random_weights(rng, arch, CLASSES[spec["cls"]][1](config))
     wanted = spec.get("weights", T.F32)
@@ -411,7 +415,7 @@ def make(name, spec, out):
     with open(os.path.join(out, name + ".expect"), "w", encoding="utf-8") as f:
         f.write(f"model: {file}\n")
         if "text" in spec:
-            f.write(f"text: {spec['text']}\n")
+            f.write("text: " + spec["text"].replace("\\", "\\\\").replace("\n", "\\n") + "\n")
         f.write("prompt: " + " ".join(map(str, prompt)) + "\n")
         f.write("greedy: " + " ".join(map(str, tokens)) + "\n")
         f.write("gap: " + " ".join(f"{g:.4f}" for g in gaps) + "\n")

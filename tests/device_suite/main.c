@@ -1,0 +1,108 @@
+// main.c - the device suite as a test: TAP on stdout.
+//
+//   device_suite [--device ID] [--kernels plain|tuned] [--kernel NAME] [--cache DIR] [--validation]
+//
+// Without a device of that kind: everything skipped. Validation messages fail the test.
+#include "suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+    const char *device, *kernel, *cache;
+    bool plain, validation;
+};
+
+static bool parse(int argc, char **argv, struct options *options)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (!strcmp(argv[i], "--validation")) {
+            options->validation = true;
+            continue;
+        }
+        if (!strcmp(argv[i], "--device"))
+            options->device = value;
+        else if (!strcmp(argv[i], "--kernel"))
+            options->kernel = value;
+        else if (!strcmp(argv[i], "--cache"))
+            options->cache = value;
+        else if (!strcmp(argv[i], "--kernels") && !strcmp(value, "plain"))
+            options->plain = true;
+        else if (strcmp(argv[i], "--kernels") || strcmp(value, "tuned"))
+            return false;
+        i++;
+    }
+    return true;
+}
+
+static void print_log(void *user, enum smr_log_level level, const char *text)
+{
+    fprintf(stderr, "# %s\n", text);
+}
+
+static bool print_result(void *user, const struct smr_suite_result *result)
+{
+    uint32_t *n = user;
+    printf("%s %u - %s %s %s: %s", result->problem ? "not ok" : "ok", ++*n, result->kernel,
+           result->type, result->variant, result->name);
+    if (result->skipped)
+        printf(" # SKIP %s", result->skipped);
+    else
+        printf(" (error %.2g)", result->error);
+    printf("\n");
+    if (result->problem)
+        printf("# %s\n", result->problem);
+    fflush(stdout);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    if (!parse(argc, argv, &options)) {
+        fprintf(stderr, "usage: device_suite [--device ID] [--kernels plain|tuned] "
+                        "[--kernel NAME] [--cache DIR] [--validation]\n");
+        return 2;
+    }
+    struct smr_context_params params = {
+        .log = print_log,
+        .log_level = SMR_LOG_WARNING,
+        .cache_dir = options.cache,
+        .validation = options.validation,
+    };
+    smr_context *context = smr_context_create(&params);
+    if (!context)
+        return 1;
+    smr_device *device = smr_device_open(context, options.device);
+    if (!device) {
+        printf("1..0 # SKIP %s\n", smr_context_error(context));
+        smr_context_destroy(context);
+        return 0;
+    }
+    printf("# %s\n", smr_device_get_info(device)->name);
+
+    uint32_t n = 0;
+    struct smr_suite_params suite = {
+        .kernels = options.plain ? SMR_KERNELS_PLAIN : SMR_KERNELS_TUNED,
+        .kernel = options.kernel,
+        .report = print_result,
+        .user = &n,
+    };
+    struct smr_suite_summary summary;
+    bool done = smr_suite_run(device, &suite, &summary);
+    if (!done)
+        printf("Bail out! %s\n", smr_context_error(context));
+    struct smr_device_counters counters;
+    smr_device_get_counters(device, &counters);
+    if (options.validation) {
+        printf("%s %u - no validation messages\n", counters.n_validation_messages ? "not ok" : "ok",
+               ++n);
+        summary.n_failed += counters.n_validation_messages != 0;
+    }
+    printf("1..%u\n", n);
+    smr_device_close(device);
+    smr_context_destroy(context);
+    return done && !summary.n_failed ? 0 : 1;
+}

@@ -1,0 +1,58 @@
+// norm.c - cases of the norm kernel: widths around the workgroup's, heads of wider rows, every flag.
+#include "suite_impl.h"
+
+static const struct {
+    uint32_t n_rows, n_heads, n_cols;
+    uint32_t in_gap, out_gap; // added to the strides
+    uint32_t flags;
+} cases[] = {
+    {1, 1, 1, 0, 0, 0},
+    {1, 1, 7, 0, 0, 0},
+    {3, 1, 576, 0, 0, 0},
+    {2, 1, 896, 5, 3, 0},
+    {1, 1, 2049, 0, 0, 0},
+    {1, 1, 8192, 0, 0, 0},
+    {5, 3, 8, 2, 1, 0},
+    {2, 9, 64, 64, 0, 0},
+    {3, 4, 256, 0, 256, 0},
+    {2, 1, 640, 0, 0, SMR_NORM_ADD},
+    {4, 1, 333, 7, 9, SMR_NORM_ADD},
+    {2, 1, 512, 0, 0, SMR_NORM_LAYER},
+    {3, 1, 513, 1, 0, SMR_NORM_LAYER | SMR_NORM_BIAS},
+    {3, 2, 129, 0, 3, SMR_NORM_LAYER | SMR_NORM_BIAS | SMR_NORM_ADD},
+    {1000, 70, 4, 0, 0, 0}, // more workgroups than one dimension has
+};
+
+void suite_norm(struct suite *s)
+{
+    for (size_t i = 0; i < SMR_COUNT(cases); i++) {
+        struct smr_norm_push push = {
+            .n_cols = cases[i].n_cols,
+            .n_rows = cases[i].n_rows,
+            .n_heads = cases[i].n_heads,
+            .in_stride = cases[i].n_heads * cases[i].n_cols + cases[i].in_gap,
+            .out_stride = cases[i].n_heads * cases[i].n_cols + cases[i].out_gap,
+            .flags = cases[i].flags,
+            .eps = 1e-5f,
+        };
+        struct suite_case c = {
+            .id = SMR_KERNEL_NORM,
+            .type = SMR_F32,
+            .name = suite_printf(s, "%ux%u of %u, strides %u and %u%s%s%s", push.n_rows,
+                                 push.n_heads, push.n_cols, push.in_stride, push.out_stride,
+                                 push.flags & SMR_NORM_LAYER ? ", layer" : "",
+                                 push.flags & SMR_NORM_BIAS ? ", bias" : "",
+                                 push.flags & SMR_NORM_ADD ? ", add" : ""),
+            .push = &push,
+        };
+        c.operands[0] = suite_floats(s, (size_t)push.n_rows * push.in_stride, 3.0f);
+        c.operands[1] = suite_floats(s, push.n_cols, 1.0f);
+        c.operands[2] =
+            push.flags & SMR_NORM_BIAS ? suite_floats(s, push.n_cols, 1.0f) : suite_anything(s);
+        c.operands[3] = suite_floats(s, (size_t)push.n_rows * push.out_stride, 1.0f);
+        if (c.operands[0].data && (push.flags & SMR_NORM_LAYER)) // variance around a large mean
+            for (size_t j = 0; j < c.operands[0].size / sizeof(float); j++)
+                ((float *)c.operands[0].data)[j] += 10.0f;
+        suite_run(s, &c);
+    }
+}

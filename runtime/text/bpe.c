@@ -1,0 +1,228 @@
+// bpe.c - byte-level BPE: words of bytes, merged by rank (Sennrich et al., arXiv:1508.07909; the
+// byte-level alphabet is that of GPT-2's encoder.py).
+#include "text/utf8.h"
+#include "text/vocab.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+// ---- the alphabet -----------------------------------------------------------------------------
+
+// Bytes that are visible in Latin-1 stand for themselves; 0x00 to 0x20, 0x7f to 0xa0 and 0xad, 68 in
+// all, are U+0100 and on.
+size_t smr_bpe_letter(uint8_t byte, char letter[2])
+{
+    uint32_t code = byte;
+    if (byte <= 0x20)
+        code = 0x100U + byte;
+    else if (byte >= 0x7f && byte <= 0xa0)
+        code = 0x121U + byte - 0x7f;
+    else if (byte == 0xad)
+        code = 0x143;
+    if (code < 0x80) {
+        letter[0] = (char)code;
+        return 1;
+    }
+    letter[0] = (char)(0xc0 | code >> 6);
+    letter[1] = (char)(0x80 | (code & 0x3f));
+    return 2;
+}
+
+// The byte a letter stands for, or -1.
+static int letter_byte(uint32_t code)
+{
+    if (code >= 0x100 && code <= 0x120)
+        return (int)(code - 0x100);
+    if (code >= 0x121 && code <= 0x142)
+        return (int)(code - 0x121 + 0x7f);
+    if (code == 0x143)
+        return 0xad;
+    bool itself = code > 0x20 && code <= 0xff && !(code >= 0x7f && code <= 0xa0) && code != 0xad;
+    return itself ? (int)code : -1;
+}
+
+bool smr_bpe_decode(const char *text, size_t size, struct smr_string *bytes)
+{
+    size_t start = bytes->size;
+    for (size_t at = 0, n; at < size; at += n) {
+        int byte = -1;
+        if (smr_utf8_next(text + at, size - at, &n) == SMR_UTF8_VALID)
+            byte = letter_byte(smr_utf8_decode(text + at, n));
+        if (byte < 0) {
+            bytes->size = start;
+            return false;
+        }
+        smr_string_add(bytes, &(char){(char)byte}, 1);
+    }
+    return true;
+}
+
+// ---- merges -----------------------------------------------------------------------------------
+
+static uint64_t merge_key(int32_t left, int32_t right)
+{
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+}
+
+static struct smr_merge_slot *merge_slot(const struct smr_vocab *vocab, uint64_t key)
+{
+    uint32_t i = (uint32_t)XXH3_64bits(&key, sizeof(key)) & vocab->merge_mask;
+    while (vocab->merges[i].key != UINT64_MAX && vocab->merges[i].key != key)
+        i = (i + 1) & vocab->merge_mask;
+    return &vocab->merges[i];
+}
+
+// A line of the list: two texts and a space between. The space is sought from the second byte on,
+// as a text may begin with one. False when it is none or names what is no token.
+static bool parse_merge(const struct smr_vocab *vocab, const char *line, size_t size, uint64_t *key,
+                        int32_t *token, struct smr_string *joined)
+{
+    const char *space = size > 2 ? memchr(line + 1, ' ', size - 1) : NULL;
+    if (!space)
+        return false;
+    size_t n_left = (size_t)(space - line), n_right = size - n_left - 1;
+    int32_t left = smr_vocab_find(vocab, line, n_left);
+    int32_t right = smr_vocab_find(vocab, space + 1, n_right);
+    joined->size = 0;
+    smr_string_add(joined, line, n_left);
+    smr_string_add(joined, space + 1, n_right);
+    if (left < 0 || right < 0 || joined->failed)
+        return false;
+    *key = merge_key(left, right);
+    *token = smr_vocab_find(vocab, joined->data, joined->size);
+    return *token >= 0;
+}
+
+bool smr_bpe_load_merges(struct smr_vocab *vocab, const struct smr_model *model)
+{
+    struct smr_metadata_array array;
+    struct smr_string joined;
+    bool ok = false;
+    smr_string_init(&joined, vocab->context);
+    if (!smr_metadata_array(model->metadata, "tokenizer.ggml.merges", &array))
+        return smr_fail(vocab->context, SMR_ERROR_MODEL,
+                        "%s: tokenizer.ggml.merges is missing or no array, a gpt2 vocabulary "
+                        "needs it",
+                        model->path);
+    if (array.n > SMR_VOCAB_MAX_TOKENS)
+        return smr_fail(vocab->context, SMR_ERROR_MODEL,
+                        "%s: tokenizer.ggml.merges has %zu entries, more than %d", model->path,
+                        array.n, (int)SMR_VOCAB_MAX_TOKENS);
+    uint32_t capacity = 16;
+    while (capacity < array.n + array.n / 2)
+        capacity *= 2;
+    vocab->merges = smr_alloc(vocab->context, capacity, sizeof(*vocab->merges), "merges");
+    if (!vocab->merges)
+        return false;
+    vocab->merge_mask = capacity - 1;
+    memset(vocab->merges, 0xff, capacity * sizeof(*vocab->merges));
+    size_t n_bad = 0;
+    for (size_t rank = 0; rank < array.n; rank++) {
+        const char *line;
+        size_t size;
+        if (!smr_metadata_next_string(&array, &line, &size)) {
+            smr_fail(vocab->context, SMR_ERROR_MODEL,
+                     "%s: tokenizer.ggml.merges: entry %zu of %zu is no string", model->path, rank,
+                     array.n);
+            goto done;
+        }
+        uint64_t key;
+        int32_t token;
+        if (!parse_merge(vocab, line, size, &key, &token, &joined)) {
+            n_bad++;
+            continue;
+        }
+        struct smr_merge_slot *slot = merge_slot(vocab, key);
+        if (slot->key == UINT64_MAX) // the first of two equal ones counts
+            *slot = (struct smr_merge_slot){.key = key, .rank = (uint32_t)rank, .token = token};
+    }
+    if (joined.failed)
+        goto done;
+    if (n_bad)
+        smr_log(vocab->context, SMR_LOG_WARNING,
+                "%s: %zu of %zu merges name texts that are no tokens and are left out", model->path,
+                n_bad, array.n);
+    ok = true;
+done:
+    smr_string_finish(&joined);
+    return ok;
+}
+
+// ---- encoding ---------------------------------------------------------------------------------
+
+static bool pair(const struct smr_merger *merger, const struct smr_symbol *left,
+                 const struct smr_symbol *right, uint32_t *priority, int32_t *token)
+{
+    if (left->token < 0 || right->token < 0)
+        return false;
+    const struct smr_merge_slot *slot =
+        merge_slot(merger->vocab, merge_key(left->token, right->token));
+    *priority = slot->rank;
+    *token = slot->token;
+    return slot->key != UINT64_MAX;
+}
+
+struct encoding {
+    struct smr_merger *merger;
+    struct smr_token_list *tokens;
+    struct smr_string letters; // of a word, for its look-up
+};
+
+// The token that is the whole word, or -1.
+static int32_t whole_word(struct encoding *encoding, const char *word, size_t size)
+{
+    const struct smr_vocab *vocab = encoding->merger->vocab;
+    if (size > vocab->max_text)
+        return -1;
+    encoding->letters.size = 0;
+    for (size_t i = 0; i < size; i++) {
+        char letter[2];
+        smr_string_add(&encoding->letters, letter, smr_bpe_letter((uint8_t)word[i], letter));
+    }
+    if (encoding->letters.failed)
+        return -1;
+    int32_t token = smr_vocab_find(vocab, encoding->letters.data, encoding->letters.size);
+    return token >= 0 && vocab->types[token] == SMR_TOKEN_NORMAL ? token : -1;
+}
+
+static bool encode_word(void *user, const char *word, size_t size)
+{
+    struct encoding *encoding = user;
+    struct smr_merger *merger = encoding->merger;
+    const struct smr_vocab *vocab = merger->vocab;
+    if (vocab->ignore_merges) {
+        int32_t token = whole_word(encoding, word, size);
+        if (token >= 0)
+            return smr_token_list_add(encoding->tokens, token);
+        if (encoding->letters.failed)
+            return false;
+    }
+    if (!smr_merger_reserve(merger, size))
+        return false;
+    merger->text = word;
+    merger->pair = pair;
+    for (size_t i = 0; i < size; i++)
+        smr_merger_add(merger, (uint32_t)i, 1, vocab->byte_tokens[(uint8_t)word[i]]);
+    if (!smr_merger_run(merger))
+        return false;
+    for (int32_t i = size ? 0 : -1; i >= 0; i = merger->symbols[i].next) {
+        // A byte that the vocabulary lacks leaves nothing, as in the tokenizers it comes from.
+        int32_t token = merger->symbols[i].token;
+        if (token >= 0 && !smr_token_list_add(encoding->tokens, token))
+            return false;
+    }
+    return true;
+}
+
+bool smr_bpe_encode(struct smr_merger *merger, const char *text, size_t size,
+                    struct smr_token_list *tokens)
+{
+    struct encoding encoding = {.merger = merger, .tokens = tokens};
+    smr_string_init(&encoding.letters, merger->vocab->context);
+    bool ok =
+        smr_pretokenizer_split(merger->vocab->pretokenizer, text, size, encode_word, &encoding);
+    smr_string_finish(&encoding.letters);
+    return ok;
+}

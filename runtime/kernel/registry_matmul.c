@@ -1,0 +1,161 @@
+// registry_matmul.c - the rows of the kernels that read weights: embed, matvec, matmul.
+#include "kernel/registry.h"
+#include "kernel/twin/twin.h"
+
+static const enum smr_type weight_types[] = {
+    SMR_F32,  SMR_F16,  SMR_BF16, SMR_Q8_0, SMR_Q4_0, SMR_Q4_1, SMR_Q5_0,
+    SMR_Q5_1, SMR_Q2_K, SMR_Q3_K, SMR_Q4_K, SMR_Q5_K, SMR_Q6_K, SMR_IQ4_NL,
+};
+
+// Columns that one invocation decodes at a time: UNIT in shaders/lib/.
+static uint32_t unit_of(uint32_t type)
+{
+    switch (type) {
+    case SMR_F32:
+        return 4;
+    case SMR_F16:
+    case SMR_BF16:
+        return 8;
+    default:
+        return 32;
+    }
+}
+
+// Shaders address weights by 32-bit byte offsets, and elements of the other bindings by 32-bit
+// indexes.
+static bool fits_32_bits(uint32_t type, uint32_t n_cols, uint64_t n_rows)
+{
+    const uint32_t block = smr_type_info((enum smr_type)type)->block_elements;
+    return n_cols % block == 0 && n_rows <= UINT32_MAX / smr_type_size((enum smr_type)type, n_cols);
+}
+
+// ---- embed --------------------------------------------------------------------------------------
+
+static bool embed_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                             const void *push)
+{
+    const struct smr_embed_push *p = push;
+    if (!p->n_cols || !fits_32_bits(key->type, p->n_cols, p->row_count))
+        return false;
+    key->constants[0] = smr_workgroup_size(limits, 64);
+    return true;
+}
+
+static void embed_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_embed_push *p = push;
+    // The end of a row of floats that is no whole unit is taken by as many invocations as it has
+    // elements.
+    const uint32_t unit = unit_of(key->type);
+    const uint32_t invocations = smr_max_u32(p->n_cols / unit, p->n_cols % unit);
+    groups[0] = smr_max_u32(1, smr_div_up(invocations, key->constants[0]));
+    groups[1] = smr_min_u32(smr_max_u32(1, p->n_rows), 65535);
+    groups[2] = 1;
+}
+
+const struct smr_kernel_desc smr_desc_embed = {
+    .name = "embed",
+    .twin = smr_twin_embed,
+    .n_bindings = 3,
+    .push_size = sizeof(struct smr_embed_push),
+    .n_constants = 1,
+    // Rows of indexes that lie elsewhere stay as they were.
+    .access = {SMR_READ, SMR_READ, SMR_READ_WRITE},
+    .types = weight_types,
+    .n_types = SMR_COUNT(weight_types),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-11,
+    .specialise = embed_specialise,
+    .groups = embed_groups,
+};
+
+// ---- matvec -------------------------------------------------------------------------------------
+
+// Constants: workgroup size, n_rows, rows of weights of a workgroup.
+static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                              const void *push)
+{
+    const struct smr_matmul_push *p = push;
+    if (!p->n_cols || !p->n_rows || p->n_rows > SMR_MATVEC_MAX_ROWS ||
+        !fits_32_bits(key->type, p->n_cols, p->n_out))
+        return false;
+    // No more invocations than there are units in a row, nor than two subgroups' worth.
+    uint32_t size = smr_workgroup_size(limits, 64);
+    while (size > 16 && size / 2 >= p->n_cols / unit_of(key->type))
+        size /= 2;
+    key->constants[0] = size;
+    key->constants[1] = p->n_rows;
+    key->constants[2] = p->n_rows <= 4 ? 4 : 2;
+    return true;
+}
+
+static void matvec_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_matmul_push *p = push;
+    smr_spread_groups(smr_div_up(p->n_out, key->constants[2]), groups);
+}
+
+const struct smr_kernel_desc smr_desc_matvec = {
+    .name = "matvec",
+    .twin = smr_twin_matvec,
+    .n_bindings = 4,
+    .push_size = sizeof(struct smr_matmul_push),
+    .n_constants = 3,
+    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
+    .types = weight_types,
+    .n_types = SMR_COUNT(weight_types),
+    .variants = smr_variants_subgroup,
+    .n_variants = SMR_COUNT(smr_variants_subgroup),
+    .tolerance = 1e-10,
+    .specialise = matvec_specialise,
+    .groups = matvec_groups,
+};
+
+// ---- matmul -------------------------------------------------------------------------------------
+
+enum { MATMUL_STEP = 32 }; // columns of w in shared memory, as in matmul.comp
+
+// Constants: workgroup size, tile of output columns and rows, tile of one invocation.
+static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                              const void *push)
+{
+    const struct smr_matmul_push *p = push;
+    if (!p->n_cols || !fits_32_bits(key->type, p->n_cols, p->n_out))
+        return false;
+    const uint32_t tile_o = 64, tile_r = 32, sub_o = 4, sub_r = 4;
+    const uint32_t size = tile_o / sub_o * (tile_r / sub_r);
+    if (smr_workgroup_size(limits, size) != size ||
+        limits->max_shared_size < (tile_o + tile_r) * MATMUL_STEP * sizeof(float))
+        return false;
+    key->constants[0] = size;
+    key->constants[1] = tile_o;
+    key->constants[2] = tile_r;
+    key->constants[3] = sub_o;
+    key->constants[4] = sub_r;
+    return true;
+}
+
+static void matmul_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_matmul_push *p = push;
+    groups[0] = smr_max_u32(1, smr_div_up(p->n_out, key->constants[1]));
+    groups[1] = smr_max_u32(1, smr_div_up(p->n_rows, key->constants[2]));
+    groups[2] = 1;
+}
+
+const struct smr_kernel_desc smr_desc_matmul = {
+    .name = "matmul",
+    .twin = smr_twin_matmul,
+    .n_bindings = 4,
+    .push_size = sizeof(struct smr_matmul_push),
+    .n_constants = 5,
+    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
+    .types = weight_types,
+    .n_types = SMR_COUNT(weight_types),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-10,
+    .specialise = matmul_specialise,
+    .groups = matmul_groups,
+};

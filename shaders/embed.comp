@@ -1,0 +1,50 @@
+// embed.comp - out[i, :] = scale * table[index[i * index_stride], :]
+//
+// table: rows of blocks, see lib/weights.glsl; the binding holds rows row_begin to row_begin +
+// row_count of it, and indexes outside are left alone. An invocation decodes a unit; units of a row
+// along x, rows along y, where a workgroup steps by the number of workgroups.
+#include "lib/weights.glsl"
+
+layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
+
+layout(std430, binding = 1) restrict readonly buffer Index
+{
+    uint index[];
+};
+layout(std430, binding = 2) restrict writeonly buffer Out
+{
+    float to[]; // [n_rows, n_cols]
+};
+
+// struct smr_embed_push
+layout(std430, push_constant) uniform Push
+{
+    uint n_cols, n_rows;
+    uint index_stride;
+    uint row_begin, row_count;
+    float scale;
+}
+push;
+
+void main()
+{
+    uint u = gl_GlobalInvocationID.x, n_units = push.n_cols / UNIT;
+    for (uint i = gl_WorkGroupID.y; i < push.n_rows; i += gl_NumWorkGroups.y) {
+        uint token = index[i * push.index_stride] - push.row_begin; // wraps where it is below
+        uint row = token * ROW_SIZE(push.n_cols), out_row = i * push.n_cols;
+        if (token < push.row_count && u < n_units) {
+            Unit t = load_unit(row, u);
+            uint at = out_row + unit_column(u);
+            [[unroll]] for (uint q = 0u; q < QUADS; q++) {
+                vec4 w = push.scale * quad(t, q);
+                [[unroll]] for (uint j = 0u; j < 4u; j++)
+                    to[at + quad_column(q) + j] = w[j];
+            }
+        }
+#ifdef PLAIN_FLOATS
+        uint c = n_units * UNIT + u;
+        if (token < push.row_count && u < UNIT && c < push.n_cols)
+            to[out_row + c] = push.scale * weight(row, c);
+#endif
+    }
+}

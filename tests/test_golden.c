@@ -99,6 +99,7 @@ static void test_prefill(void **state)
     append(s, s->expect->prompt, s->expect->n_prompt);
     assert_int_equal(smr_session_length(s->session), s->expect->n_prompt);
     compare(s, "prefill", s->expect->logits, 1e-4f);
+    compare(s, "asked again", s->expect->logits, 1e-4f);
 }
 
 static void test_f16_cache(void **state)
@@ -251,8 +252,9 @@ static void test_two_sessions(void **state)
     append(s, e->prompt, half);
     logits(s);
     s->session = other;
-    for (size_t i = e->n_prompt; i-- > 0;)
-        append(s, &e->prompt[i], 1);
+    // Less than a page, so that the pool lasts, and in the middle of the first one's pages.
+    for (size_t i = 0; i < 40 && i < e->n_prompt; i++)
+        append(s, &e->prompt[e->n_prompt - 1 - i], 1);
     logits(s);
     s->session = first;
     append(s, e->prompt + half, e->n_prompt - half);
@@ -270,8 +272,6 @@ static void test_text(void **state)
     int32_t *tokens = NULL;
     size_t n_tokens = 0;
 
-    if (!e->text)
-        skip();
     require(s, smr_tokenize(s->model, e->text, strlen(e->text), 0, &tokens, &n_tokens));
     bool same = n_tokens == e->n_prompt;
     for (size_t i = 0; same && i < n_tokens; i++)
@@ -369,14 +369,20 @@ static int run_device(smr_context *context, const struct options *options, const
     size_t n = 0;
 
     for (size_t i = 0; i < n_expects; i++) {
-        for (size_t k = 0; k < N_CHECKS; k++, n++) {
+        for (size_t k = 0; k < N_CHECKS; k++) {
+            if (checks[k].run == test_text && !expects[i].text)
+                continue;
             subjects[n] = (struct subject){
                 .expect = &expects[i], .kernels = options->kernels, .context = context};
             snprintf(subjects[n].device, sizeof subjects[n].device, "%s", device);
             snprintf(names[n], sizeof names[n], "%s, %s, %s", device, expects[i].name,
                      checks[k].name);
-            tests[n] =
-                (struct CMUnitTest){names[n], checks[k].run, open_model, close_all, &subjects[n]};
+            tests[n].name = names[n];
+            tests[n].test_func = checks[k].run;
+            tests[n].setup_func = open_model;
+            tests[n].teardown_func = close_all;
+            tests[n].initial_state = &subjects[n];
+            n++;
         }
     }
     return _cmocka_run_group_tests(device, tests, n, NULL, NULL);

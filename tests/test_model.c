@@ -200,6 +200,67 @@ static void test_vocab_is_destroyed(void **state)
     gguf_builder_finish(&builder);
 }
 
+// Where a key is missing others decide; 0 stands for "none" in optional ones.
+static void test_hparams(void **state)
+{
+    struct gguf_builder builder;
+    gguf_begin(&builder, 3);
+    gguf_key_string(&builder, "general.architecture", "gemma3");
+    gguf_key_u32(&builder, "gemma3.block_count", 1);
+    gguf_key_u32(&builder, "gemma3.context_length", 64);
+    gguf_key_u32(&builder, "gemma3.embedding_length", 30);
+    gguf_key_u32(&builder, "gemma3.vocab_size", 9);
+    gguf_key_u32(&builder, "gemma3.attention.head_count", 4);
+    gguf_key_u32(&builder, "gemma3.attention.key_length", 24);
+    gguf_key_u32(&builder, "gemma3.attention.sliding_window", 512);
+    gguf_key(&builder, "gemma3.rope.dimension_count", GGUF_I16);
+    gguf_put(&builder, "\10\0", 2);
+    gguf_key_f32(&builder, "gemma3.attention.layer_norm_epsilon", 1e-6f);
+    gguf_key_f32(&builder, "gemma3.rope.freq_base", 0);
+    gguf_key_f32(&builder, "gemma3.rope.freq_base_swa", 20000);
+    gguf_key_f32(&builder, "gemma3.rope.scale_linear", 8);
+    gguf_key_f32(&builder, "gemma3.rope.scaling.yarn_ext_factor", 0);
+    gguf_key_f32(&builder, "gemma3.final_logit_softcapping", 30);
+    gguf_tensor(&builder, "token_embd.weight", 2, (uint64_t[]){32, 5}, 0, 0);
+    for (int with_type = 0; with_type < 2; with_type++) {
+        struct gguf_builder copy = {0};
+        if (with_type) { // as a last key, before the only row of the tensor table
+            static const char key[] = "gemma3.rope.scaling.type";
+            size_t row = 8 + strlen("token_embd.weight") + 4 + 16 + 4 + 8;
+            gguf_put(&copy, builder.data, builder.size - row);
+            gguf_key_string(&copy, key, "yarn");
+            gguf_put(&copy, builder.data + builder.size - row, row);
+        } else {
+            gguf_put(&copy, builder.data, builder.size);
+        }
+        gguf_data(&copy, 32, 640);
+        smr_context *context = smr_context_create(NULL);
+        smr_model *model = smr_model_open_memory(context, "x", copy.data, copy.size);
+        assert_string_equal(smr_context_error(context), "");
+        assert_non_null(model);
+        const struct smr_hparams *hparams = &model->hparams;
+        assert_int_equal(hparams->n_vocab, 5); // the embedding's rows count more than the key
+        assert_int_equal(hparams->n_kv_heads, 4);
+        assert_int_equal(hparams->head_dim, 24);
+        assert_int_equal(hparams->value_dim, 24);
+        assert_int_equal(hparams->rope_dim, 8);
+        assert_int_equal(hparams->n_ff, 0);
+        assert_int_equal(hparams->sliding_window, 512);
+        assert_true(hparams->norm_eps == 1e-6f);
+        assert_true(hparams->rope_theta == 10000.0f);
+        assert_true(hparams->rope_theta_local == 20000.0f);
+        assert_true(hparams->rope_scaling_factor == 8.0f);
+        assert_true(hparams->yarn_ext_factor == 0.0f);
+        assert_true(hparams->rope_attention_factor == 1.0f);
+        assert_true(hparams->final_softcap == 30.0f);
+        assert_int_equal(hparams->rope_scaling, with_type ? SMR_ROPE_YARN : SMR_ROPE_LINEAR);
+        smr_model_close(model);
+        smr_context_destroy(context);
+        gguf_builder_finish(&copy);
+    }
+    gguf_builder_finish(&builder);
+}
+
 // ---- wrong files ------------------------------------------------------------------------------
 
 // Each writes a file that must be refused, after gguf_tiny_keys().
@@ -405,6 +466,16 @@ static void wrong_split(struct gguf_builder *builder)
     gguf_key_u32(builder, "split.count", 3);
 }
 
+static void wrong_split_limit(struct gguf_builder *builder)
+{
+    gguf_key_u32(builder, "split.count", 65535);
+}
+
+static void wrong_split_type(struct gguf_builder *builder)
+{
+    gguf_key_string(builder, "split.no", "0");
+}
+
 static void wrong_value_length(struct gguf_builder *builder)
 {
     gguf_key_u32(builder, "llama.attention.value_length", 16);
@@ -475,6 +546,8 @@ static const struct {
     {wrong_magic, "magic: not a GGUF file"},
     {wrong_general_type, "general.type: \"adapter\" is not \"model\""},
     {wrong_split, "split.count: a part of a model, not in a file"},
+    {wrong_split_limit, "split.count: 65535 parts, the limit is"},
+    {wrong_split_type, "split.no: is no whole number"},
     {wrong_value_length, "llama.attention.value_length: 16 differs"},
     {wrong_rope_dim, "llama.rope.dimension_count: 10 is odd or above the head's 8"},
     {wrong_rope_scaling, "llama.rope.scaling.type: \"magic\" is not"},
@@ -757,6 +830,20 @@ static void test_split(void **state)
     smr_context_destroy(context);
     assert_int_equal(memory.n_live, 0);
 
+    bool opened = false;
+    for (size_t fail_at = 1; !opened; fail_at++) {
+        memory = (struct test_memory){0};
+        context = test_context(&memory, NULL);
+        memory.fail_at = memory.n_calls + fail_at;
+        model = smr_model_open(context, test_path(&folder, names[0]));
+        opened = model != NULL;
+        assert_int_equal(smr_context_status(context), opened ? SMR_OK : SMR_ERROR_MEMORY);
+        smr_model_close(model);
+        smr_context_destroy(context);
+        assert_int_equal(memory.n_live, 0);
+        assert_true(fail_at < 100);
+    }
+
     expect_open_error(&folder, names[1], names[1],
                       "split.no: this is part 2 of 3: open the one named ...-00001-of-00003.gguf");
     write_part(&folder, "first.gguf", 0, 3, "a");
@@ -832,6 +919,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiny),
         cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_hparams),
         cmocka_unit_test(test_vocabulary_only),
         cmocka_unit_test(test_vocab_is_destroyed),
         cmocka_unit_test(test_wrong_files),

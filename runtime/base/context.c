@@ -176,6 +176,7 @@ void smr_context_destroy(smr_context *context)
         return;
     smr_free(context, (char *)context->params.cache_dir);
     smr_free(context, (char *)context->params.shader_dir);
+    smr_free(context, context->absent_devices);
     pthread_mutex_destroy(&context->error_lock);
     pthread_mutex_destroy(&context->log_lock);
     pthread_mutex_destroy(&context->memory_lock);

@@ -15,6 +15,8 @@ struct smr_context {
 
     pthread_mutex_t log_lock;    // log callbacks come one at a time
     pthread_mutex_t memory_lock; // so do reallocate callbacks
+
+    char *absent_devices; // owned: the last text of smr_devices()
 };
 
 // The context's allocator, without recording an error: for work that may fail quietly, as the disk

@@ -25,18 +25,18 @@ enum { SMR_MAX_BINDINGS = 8, SMR_MAX_CONSTANTS = 8, SMR_MAX_PUSH_SIZE = 128 };
 // What a device can do. Limits are numbers to stay within, capabilities are optional features;
 // each has a plain fallback.
 struct smr_limits {
-    uint64_t max_buffer_size;     // bytes of one smr_buffer
-    uint64_t max_binding_size;    // bytes of one binding's range
-    uint32_t binding_alignment;   // of a binding's offset, bytes
-    uint32_t max_invocations;     // of one workgroup
+    uint64_t max_buffer_size;   // bytes of one smr_buffer
+    uint64_t max_binding_size;  // bytes of one binding's range
+    uint32_t binding_alignment; // of a binding's offset, bytes
+    uint32_t max_invocations;   // of one workgroup
     uint32_t max_workgroup_size[3];
     uint32_t max_workgroups[3];
-    uint32_t max_shared_size;     // bytes of shared memory of one workgroup
-    uint32_t subgroup_size;       // the usual one
+    uint32_t max_shared_size; // bytes of shared memory of one workgroup
+    uint32_t subgroup_size;   // the usual one
     uint32_t min_subgroup_size, max_subgroup_size;
-    uint32_t import_alignment;    // of imported host memory and its size, bytes; 0: no import
-    uint64_t capabilities;        // bits of enum smr_capability
-    bool unified_memory;          // buffers of every kind are host-visible at no cost
+    uint32_t import_alignment; // of imported host memory and its size, bytes; 0: no import
+    uint64_t capabilities;     // bits of enum smr_capability
+    bool unified_memory;       // buffers of every kind are host-visible at no cost
 };
 
 enum smr_capability {
@@ -56,7 +56,8 @@ enum smr_capability {
 size_t smr_device_list(smr_context *context, struct smr_device_info *infos, size_t capacity,
                        struct smr_string *absent);
 
-// Open a device by id, backend name or part of its name (case-insensitive); NULL: the default.
+// Open a device by id, backend name or part of its name (case-insensitive); NULL: the default. An
+// error lists what there is. Loads the driver, and its compiled pipelines from the disk cache.
 smr_device *smr_device_open(smr_context *context, const char *selector);
 void smr_device_close(smr_device *device);
 
@@ -76,9 +77,9 @@ enum smr_memory {
 };
 
 struct smr_buffer_params {
-    uint64_t size;        // bytes; 0 < size <= smr_limits.max_buffer_size
+    uint64_t size; // bytes; 0 < size <= smr_limits.max_buffer_size
     enum smr_memory kind;
-    const char *name;     // shown in errors, logs and captures
+    const char *name; // shown in errors, logs and captures
 };
 // The contents are undefined. Not enough memory is SMR_ERROR_MEMORY, saying how much was wanted
 // and how much there is.
@@ -86,7 +87,8 @@ smr_buffer *smr_buffer_create(smr_device *device, const struct smr_buffer_params
 
 // Let the device read host memory in place, aligned to smr_limits.import_alignment in address and
 // size. Read-only for the device; the memory must outlive the buffer. Returns NULL without an
-// error recorded where the driver refuses: the caller then copies.
+// error recorded where the driver refuses, the size is above max_buffer_size or there is no import:
+// the caller then copies.
 smr_buffer *smr_buffer_import(smr_device *device, const void *data, uint64_t size,
                               const char *name);
 void smr_buffer_destroy(smr_buffer *buffer);
@@ -110,24 +112,24 @@ struct smr_twin_args {
     void *bindings[SMR_MAX_BINDINGS];
     uint64_t sizes[SMR_MAX_BINDINGS]; // bytes
     const void *push;
-    uint32_t type;                      // enum smr_type, as in the kernel's key
-    const uint32_t *constants;          // [SMR_MAX_CONSTANTS], as in the kernel's key
-    uint32_t groups[3];                 // workgroups of the dispatch
+    uint32_t type;             // enum smr_type, as in the kernel's key
+    const uint32_t *constants; // [SMR_MAX_CONSTANTS], as in the kernel's key
+    uint32_t groups[3];        // workgroups of the dispatch
 };
 typedef void smr_twin_fn(const struct smr_twin_args *args);
 
 struct smr_kernel_params {
-    const char *name;        // "matvec Q4_K subgroup": shown in errors and captures
-    const uint32_t *spirv;   // for devices that take SPIR-V; else NULL
-    size_t spirv_size;       // bytes
-    smr_twin_fn *twin;       // for the reference device; else NULL
-    uint32_t type;           // for the twin
+    const char *name;      // "matvec Q4_K subgroup": shown in errors and captures
+    const uint32_t *spirv; // for devices that take SPIR-V; else NULL
+    size_t spirv_size;     // bytes
+    smr_twin_fn *twin;     // for the reference device; else NULL
+    uint32_t type;         // for the twin
     uint32_t n_bindings;
     enum smr_access access[SMR_MAX_BINDINGS];
-    uint32_t push_size;      // bytes, <= SMR_MAX_PUSH_SIZE, a multiple of 4
-    uint32_t n_constants;    // specialisation constants with ids 0 to n_constants - 1
+    uint32_t push_size;   // bytes, <= SMR_MAX_PUSH_SIZE, a multiple of 4
+    uint32_t n_constants; // specialisation constants with ids 0 to n_constants - 1
     uint32_t constants[SMR_MAX_CONSTANTS];
-    uint32_t subgroup_size;  // required; 0: the driver's choice
+    uint32_t subgroup_size; // required; 0: the driver's choice
 };
 bool smr_device_takes_spirv(const smr_device *device);
 smr_kernel *smr_kernel_create(smr_device *device, const struct smr_kernel_params *params);
@@ -154,6 +156,8 @@ void smr_list_destroy(smr_list *list);
 // dispatch must not overlap where one of them is written. A dispatch that touches a range written
 // before, or writes one read before, waits for it by a barrier; others may run side by side.
 void smr_list_dispatch(smr_list *list, smr_kernel *kernel, const struct smr_args *args);
+
+// Record a copy, under the same rule. Any offset; `from` and `to` have the same size.
 void smr_list_copy(smr_list *list, const struct smr_binding *from, const struct smr_binding *to);
 bool smr_list_end(smr_list *list);
 
@@ -164,16 +168,20 @@ void smr_list_get_stats(const smr_list *list, struct smr_list_stats *stats);
 
 // Write the time at which all before is done into slot `index` (< 4096). For benchmarks.
 void smr_list_timestamp(smr_list *list, uint32_t index);
+// Times of slots 0 to n - 1 in the last submission, on a clock of the device; waits for it.
 bool smr_list_read_timestamps(smr_list *list, uint32_t n, uint64_t *time_ns);
 
 // Submit, and wait asleep until the device has done everything submitted. What the device wrote to
-// READBACK buffers is then visible to the host. Submissions run in order, each after the last.
+// READBACK buffers is then visible to the host. Submissions run in order, each after the last. A
+// list that is still at work is waited for before it is submitted again.
 bool smr_device_submit(smr_device *device, smr_list *list);
 bool smr_device_wait(smr_device *device);
 
-// What the host did for this device so far: a decode step must move only `n_submissions`.
+// What the host did for this device so far: a decode step must move only `n_submissions`. Buffers
+// and lists that move data for smr_buffer_write() and _read() count too.
 struct smr_device_counters {
     uint64_t n_buffers, n_kernels, n_lists, n_dispatches_recorded, n_descriptor_updates,
         n_submissions;
+    uint64_t n_validation_messages; // with smr_context_params.validation; each was logged
 };
 void smr_device_get_counters(const smr_device *device, struct smr_device_counters *counters);

@@ -99,12 +99,6 @@ const struct smr_pretokenizer_set smr_pretokenizer_sets[] = {
     [SMR_PRE_EXAONE_MOE] = {{SUFFIX
                              "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*+(?: \\p{L}\\p{M}*+)*+)++|"
                              "\\p{N}|" SYMBOLS "[\\r\\n/]?|[" WS "]*[\\r\\n]|" LAST_SPACES}},
-    [SMR_PRE_JAIS2] = {{SUFFIX "|" WORD "\\p{N}{1,3}|" SYMBOLS "[\\r\\n]*|" LINES "[" WS
-                               "]{512}(?![^" WS "])|[" WS "]{256}(?![^" WS "])|"
-                               "[" WS "]{128}(?![^" WS "])|[" WS "]{64}(?![^" WS "])|"
-                               "[" WS "]{32}(?![^" WS "])|[" WS "]{16}(?![^" WS "])|"
-                               "[" WS "]{8}(?![^" WS "])|[" WS "]{4}(?![^" WS "])|"
-                               "[" WS "]{1,2}(?![^" WS "])|[" WS "]"}},
     [SMR_PRE_MINICPM5] = {{"\\p{N}{1,3}",
                            SUFFIX "|" WORD "\\p{N}+|" SYMBOLS "[\\r\\n]*|" LINES LAST_SPACES}},
 };
@@ -179,7 +173,6 @@ const struct smr_pretokenizer_row smr_pretokenizer_rows[] = {
     {"llada-moe", SMR_PRE_BAILING},
     {"seed-coder", SMR_PRE_SEED_CODER},
     {"exaone-moe", SMR_PRE_EXAONE_MOE},
-    {"jais-2", SMR_PRE_JAIS2},
     {"minicpm5", SMR_PRE_MINICPM5, SMR_PRE_IGNORE_MERGES},
 };
 const size_t smr_pretokenizer_n_rows =

@@ -24,7 +24,6 @@ enum smr_pretokenizer_id {
     SMR_PRE_BAILING,
     SMR_PRE_SEED_CODER,
     SMR_PRE_EXAONE_MOE,
-    SMR_PRE_JAIS2,
     SMR_PRE_MINICPM5,
 };
 

@@ -1,8 +1,11 @@
 // main.c - the device suite as a test: TAP on stdout.
 //
 //   device_suite [--device ID] [--kernels plain|tuned] [--kernel NAME] [--cache DIR] [--validation]
+//                [--time N]
 //
-// Without a device of that kind: everything skipped. Validation messages fail the test.
+// Without a device of that kind: everything skipped. Validation messages fail the test. With --time
+// each line shows milliseconds to make the kernel and to run it first, and microseconds for one of N
+// runs.
 #include "suite.h"
 
 #include <stdio.h>
@@ -10,7 +13,7 @@
 #include <string.h>
 
 struct options {
-    const char *device, *kernel, *cache;
+    const char *device, *kernel, *cache, *n_timed;
     bool plain, validation;
 };
 
@@ -28,6 +31,8 @@ static bool parse(int argc, char **argv, struct options *options)
             options->kernel = value;
         else if (!strcmp(argv[i], "--cache"))
             options->cache = value;
+        else if (!strcmp(argv[i], "--time"))
+            options->n_timed = value;
         else if (!strcmp(argv[i], "--kernels") && !strcmp(value, "plain"))
             options->plain = true;
         else if (strcmp(argv[i], "--kernels") || strcmp(value, "tuned"))
@@ -51,6 +56,9 @@ static bool print_result(void *user, const struct smr_suite_result *result)
         printf(" # SKIP %s", result->skipped);
     else
         printf(" (error %.2g)", result->error);
+    if (result->time_ns > 0)
+        printf(" %.1f + %.1f ms, %.1f us", result->create_ns * 1e-6, result->first_ns * 1e-6,
+               result->time_ns * 1e-3);
     printf("\n");
     if (result->problem)
         printf("# %s\n", result->problem);
@@ -63,7 +71,7 @@ int main(int argc, char **argv)
     struct options options = {0};
     if (!parse(argc, argv, &options)) {
         fprintf(stderr, "usage: device_suite [--device ID] [--kernels plain|tuned] "
-                        "[--kernel NAME] [--cache DIR] [--validation]\n");
+                        "[--kernel NAME] [--cache DIR] [--validation] [--time N]\n");
         return 2;
     }
     struct smr_context_params params = {
@@ -87,6 +95,7 @@ int main(int argc, char **argv)
     struct smr_suite_params suite = {
         .kernels = options.plain ? SMR_KERNELS_PLAIN : SMR_KERNELS_TUNED,
         .kernel = options.kernel,
+        .n_timed = options.n_timed ? (uint32_t)strtoul(options.n_timed, NULL, 10) : 0,
         .report = print_result,
         .user = &n,
     };

@@ -172,13 +172,30 @@ static bool make_image(struct suite *s, const struct suite_operand *operand, str
     return true;
 }
 
+// Record `n` dispatches, submit them and wait. `time_ns` receives how long that took.
+static bool dispatch(struct suite *s, const struct suite_case *c, const struct smr_kernel_key *key,
+                     const struct smr_binding *bindings, uint32_t n, double *time_ns)
+{
+    smr_list *list = smr_list_create(s->device, c->name);
+    if (!list)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        smr_kernel_dispatch(s->set, list, key, bindings, c->push);
+    bool done = smr_list_end(list);
+    const uint64_t begin = smr_time_ns();
+    done = done && smr_device_submit(s->device, list) && smr_device_wait(s->device);
+    *time_ns = (double)(smr_time_ns() - begin);
+    smr_list_destroy(list);
+    return done;
+}
+
 // Dispatch on the device. Fills in an image after the dispatch for each binding.
 static bool run_device(struct suite *s, const struct suite_case *c,
-                       const struct smr_kernel_key *key, struct image images[])
+                       const struct smr_kernel_key *key, struct image images[],
+                       struct smr_suite_result *result)
 {
     const struct smr_kernel_desc *desc = smr_kernel_desc(c->id);
     struct smr_binding bindings[SMR_MAX_BINDINGS] = {{0}};
-    smr_list *list = NULL;
     bool done = false;
     for (uint32_t i = 0; i < desc->n_bindings; i++) {
         if (!make_image(s, &c->operands[i], &images[i]))
@@ -191,15 +208,19 @@ static bool run_device(struct suite *s, const struct suite_case *c,
             !smr_buffer_write(bindings[i].buffer, 0, images[i].data, images[i].size))
             goto done;
     }
-    list = smr_list_create(s->device, c->name);
-    if (!list)
+    const uint64_t begin = smr_time_ns();
+    if (!smr_kernel_set_get(s->set, key))
         goto done;
-    smr_kernel_dispatch(s->set, list, key, bindings, c->push);
-    done = smr_list_end(list) && smr_device_submit(s->device, list) && smr_device_wait(s->device);
+    result->create_ns = (double)(smr_time_ns() - begin);
+    done = dispatch(s, c, key, bindings, 1, &result->first_ns);
     for (uint32_t i = 0; done && i < desc->n_bindings; i++)
         done = smr_buffer_read(bindings[i].buffer, 0, images[i].data, images[i].size);
+    const uint32_t n = s->params->n_timed;
+    if (done && n) {
+        done = dispatch(s, c, key, bindings, n, &result->time_ns);
+        result->time_ns /= n;
+    }
 done:
-    smr_list_destroy(list);
     for (uint32_t i = 0; i < desc->n_bindings; i++)
         smr_buffer_destroy(bindings[i].buffer);
     return done;
@@ -222,7 +243,7 @@ static const char *run_variant(struct suite *s, const struct suite_case *c,
     const struct smr_kernel_desc *desc = smr_kernel_desc(c->id);
     void *results[SMR_MAX_BINDINGS] = {0};
     struct image images[SMR_MAX_BINDINGS] = {{0}};
-    if (!run_twin(s, c, key, results) || !run_device(s, c, key, images))
+    if (!run_twin(s, c, key, results) || !run_device(s, c, key, images, result))
         return suite_printf(s, "%s", smr_context_error(s->context));
     for (uint32_t i = 0; i < desc->n_bindings; i++) {
         if (!guards_intact(&images[i]))

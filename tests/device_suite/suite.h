@@ -12,12 +12,15 @@ struct smr_suite_result {
     const char *kernel, *type, *variant, *name; // "matvec", "Q4_K", "plain", "3 rows of 257"
     const char *skipped;                        // why it was not run; NULL when it was
     const char *problem;                        // what is wrong; NULL when it passed
-    double error, tolerance; // normalised mean squared errors, the worst output's
+    double error, tolerance;    // normalised mean squared errors, the worst output's
+    double create_ns, first_ns; // making the kernel, unless it was there; the first run
+    double time_ns;             // with params.n_timed: of one of that many runs in a submission
 };
 
 struct smr_suite_params {
     enum smr_kernels kernels; // PLAIN: plain variants alone
     const char *kernel;       // only the kernel of this name; NULL: all
+    uint32_t n_timed;         // time this many runs of each case too; 0: none
     // Called after each case and variant; the texts live until it returns. Return false to stop.
     bool (*report)(void *user, const struct smr_suite_result *result);
     void *user;

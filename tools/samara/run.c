@@ -1,0 +1,592 @@
+// run.c - samara run: from a model and a prompt to text.
+#include "run.h"
+#include "terminal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// ---- options ----------------------------------------------------------------------------------
+
+struct settings {
+    const char *model, *prompt, *prompt_file, *tokens, *system;
+    bool raw, no_bos, escape;
+
+    int64_t n_predict, n_context, n_batch;
+    struct option_list stop;
+    bool ignore_end;
+
+    double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
+    int64_t top_k, repeat_last_n, seed;
+    struct option_list logit_bias;
+
+    const char *device;
+    int kernels, cache_type; // indices of the choices below
+    bool json, special;
+    int64_t n_logprobs;
+    const char *logits;
+    struct context_settings context;
+};
+
+static const char *const cache_types[] = {"f16", "f32", "q8_0", NULL};
+static const enum smr_type cache_type_numbers[] = {SMR_F16, SMR_F32, SMR_Q8_0};
+static const char *const kernel_choices[] = {"tuned", "plain", NULL};
+static const enum smr_kernels kernel_numbers[] = {SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN};
+
+#define FIELD(name) .offset = offsetof(struct settings, name)
+#define COUNT_MAX   2147483647.0
+
+// Names and defaults are llama.cpp's where it has the option.
+static const struct option options[] = {
+    {.help = "Input"},
+    {"-m --model", "FILE", NULL, "the model, when it is not an argument", OPTION_TEXT,
+     FIELD(model)},
+    {"-p --prompt", "TEXT", NULL, "the prompt; - for standard input", OPTION_TEXT, FIELD(prompt)},
+    {"-f --file --prompt-file", "FILE", NULL,
+     "read the prompt from a file; - for standard input. One newline at the end is left out",
+     OPTION_TEXT, FIELD(prompt_file)},
+    {"--tokens", "IDS", NULL, "the prompt as token numbers: 1,2,3. Nothing is added to them",
+     OPTION_TEXT, FIELD(tokens)},
+    {"-sys --system-prompt --system", "TEXT", NULL,
+     "what an instruction model is told before the prompt", OPTION_TEXT, FIELD(system)},
+    {"--raw", NULL, NULL,
+     "give the prompt to the model as it is, without its chat format. Special tokens in it are "
+     "what they say",
+     OPTION_FLAG, FIELD(raw)},
+    {"--no-bos", NULL, NULL, "leave out the begin-of-text token that the model asks for",
+     OPTION_FLAG, FIELD(no_bos)},
+    {"-e --escape", NULL, NULL, "replace \\n, \\t, \\r, \\\", \\' and \\\\ in -p and --stop",
+     OPTION_FLAG, FIELD(escape)},
+
+    {.help = "Generation"},
+    {"-n --predict --n-predict", "N", "-1",
+     "generate at most N tokens; -1: until the model ends its text or the context is full",
+     OPTION_INTEGER, FIELD(n_predict), -1, COUNT_MAX},
+    {"-c --ctx-size", "N", "0", "tokens the context holds; 0: the model's, at most 4096",
+     OPTION_INTEGER, FIELD(n_context), 0, COUNT_MAX},
+    {"-b --batch-size", "N", "512", "prompt tokens that are computed at once", OPTION_INTEGER,
+     FIELD(n_batch), 1, COUNT_MAX},
+    {"-r --reverse-prompt --stop", "TEXT", NULL,
+     "stop before this text; may be given several times", OPTION_LIST, FIELD(stop)},
+    {"--ignore-eos", NULL, NULL, "go on when the model ends its text", OPTION_FLAG,
+     FIELD(ignore_end)},
+
+    {.help = "Sampling"},
+    {"-s --seed", "N", "-1", "same seed, same text; -1: a random one", OPTION_INTEGER, FIELD(seed),
+     -1, 9007199254740991.0},
+    {"--temp", "T", "0.8", "temperature; 0: the most likely token, always", OPTION_NUMBER,
+     FIELD(temperature), 0, 1e6},
+    {"--top-k", "N", "40", "choose among the N most likely tokens; 0: all", OPTION_INTEGER,
+     FIELD(top_k), 0, COUNT_MAX},
+    {"--top-p", "P", "0.95",
+     "choose among the most likely tokens that together have this probability; 1: all",
+     OPTION_NUMBER, FIELD(top_p), 0, 1},
+    {"--min-p", "P", "0.05",
+     "choose among tokens with this share of the most likely one's probability; 0: all",
+     OPTION_NUMBER, FIELD(min_p), 0, 1},
+    {"--repeat-last-n", "N", "64",
+     "tokens that the penalties look back on; 0: none; -1: all of the context", OPTION_INTEGER,
+     FIELD(repeat_last_n), -1, COUNT_MAX},
+    {"--repeat-penalty", "X", "1", "penalty of repeated tokens; 1: none", OPTION_NUMBER,
+     FIELD(repeat_penalty), 1e-3, 1e3},
+    {"--presence-penalty", "X", "0", "penalty of tokens that were there before; 0: none",
+     OPTION_NUMBER, FIELD(presence_penalty), -1e3, 1e3},
+    {"--frequency-penalty", "X", "0", "penalty for each time a token was there; 0: none",
+     OPTION_NUMBER, FIELD(frequency_penalty), -1e3, 1e3},
+    {"-l --logit-bias", "TOKEN=BIAS", NULL,
+     "make a token more or less likely, as 15043=1.5 or 15043=-1; may be given several times",
+     OPTION_LIST, FIELD(logit_bias)},
+
+    {.help = "Device"},
+    {"-dev --device", "NAME", NULL,
+     "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,
+     FIELD(device)},
+    {"--cache-type", "TYPE", "f16", "type of the KV cache", OPTION_CHOICE, FIELD(cache_type),
+     .choices = cache_types},
+    {"--kernels", "KIND", "tuned", "which variants of the kernels: the fastest or the simplest",
+     OPTION_CHOICE, FIELD(kernels), .choices = kernel_choices},
+    {"--cache-dir", "DIR", NULL, "where compiled shaders are kept", OPTION_TEXT,
+     FIELD(context.cache_dir)},
+    {"--no-cache", NULL, NULL, "keep no compiled shaders and use none", OPTION_FLAG,
+     FIELD(context.no_cache)},
+    {"--shader-dir", "DIR", NULL, "read the shaders from this folder", OPTION_TEXT,
+     FIELD(context.shader_dir)},
+    {"--validate", NULL, NULL,
+     "check the use of Vulkan with the validation layers; what they find is a failure", OPTION_FLAG,
+     FIELD(context.validate)},
+
+    {.help = "Output"},
+    {"--json", NULL, NULL, "print one object at the end: tokens, text, timings", OPTION_FLAG,
+     FIELD(json)},
+    {"--logprobs", "N", "0",
+     "with --json: log-probability of each token and the N most likely ones", OPTION_INTEGER,
+     FIELD(n_logprobs), 0, COUNT_MAX},
+    {"--logits", "FILE.npy", NULL, "write the logits after the prompt as a NumPy array of float32",
+     OPTION_TEXT, FIELD(logits)},
+    {"-sp --special", NULL, NULL, "write special tokens out", OPTION_FLAG, FIELD(special)},
+    {"-v --verbose", NULL, NULL, "say more on standard error", OPTION_FLAG, FIELD(context.verbose)},
+    {"-q --quiet", NULL, NULL, "say nothing on standard error but errors", OPTION_FLAG,
+     FIELD(context.quiet)},
+};
+
+static const struct example examples[] = {
+    {"samara run model.gguf -p 'Write a haiku about the sea'", "Ask an instruction model"},
+    {"samara run model.gguf --raw -p 'Once upon a time' -n 100 --temp 0",
+     "Go on with a text, always with the most likely token"},
+    {"git diff | samara run model.gguf -sys 'Describe this change.'",
+     "Read the prompt from a pipe"},
+    {"samara run model.gguf -p Hello --json --logprobs 5 | jq .timings", "Results for programs"},
+    {NULL, NULL},
+};
+
+static int run_run(int argc, char **argv);
+
+extern const struct command run_command;
+const struct command run_command = {
+    .name = "run",
+    .usage = "MODEL [-p TEXT | --prompt-file FILE | --tokens IDS] [OPTION]...",
+    .summary = "generate text",
+    .description =
+        "Reads a GGUF model and a prompt and writes what the model makes of it to standard "
+        "output, as it comes. Instruction models get the prompt in their chat format unless "
+        "--raw is given. Without a prompt, standard input is read.\n"
+        "Ctrl-C stops the text; a second one ends the program at once.",
+    .options = options,
+    .n_options = sizeof options / sizeof options[0],
+    .examples = examples,
+    .run = run_run,
+};
+
+// ---- stopping by Ctrl-C -----------------------------------------------------------------------
+
+// A signal handler reaches nothing but globals.
+static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t stoppable; // generating: somebody looks at `interrupted`
+
+static void on_interrupt(int signal)
+{
+    if (interrupted || !stoppable) {
+        if (isatty(STDERR_FILENO))
+            (void)!write(STDERR_FILENO, "\n", 1);
+        _exit(EXIT_INTERRUPTED);
+    }
+    interrupted = 1;
+}
+
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+// ---- one run ----------------------------------------------------------------------------------
+
+struct run {
+    struct tool tool;
+    struct settings *settings;
+    struct progress progress;
+    uint64_t start_ns;
+    smr_model *model;
+    struct smr_model_info info;
+    smr_engine *engine;
+    smr_session *session;
+    char *prompt; // owned
+    size_t prompt_size;
+    int32_t *tokens;             // [n_tokens], the prompt; owned by `parsed` or the library
+    int32_t *parsed_tokens;      // owned, from --tokens
+    int32_t *library_tokens;     // owned, from smr_tokenize()
+    struct smr_logit_bias *bias; // owned
+    struct run_record record;
+    struct run_summary summary;
+    char last_byte; // of the text on stdout
+    bool write_failed;
+    int code;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// 32 bits, so that the seed is easy to type again.
+static uint64_t random_seed(void)
+{
+    uint32_t seed = 0;
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    bool done = fd >= 0 && read(fd, &seed, sizeof seed) == (ssize_t)sizeof seed;
+    if (fd >= 0)
+        close(fd);
+    return done ? seed : (uint32_t)(now_ns() ^ (uint64_t)getpid() << 16);
+}
+
+static bool fail(struct run *run)
+{
+    progress_clear(&run->progress);
+    run->code = tool_fail(&run->tool);
+    return false;
+}
+
+static bool fail_with(struct run *run, int code)
+{
+    run->code = code;
+    return false;
+}
+
+// ---- the prompt -------------------------------------------------------------------------------
+
+// As C and llama.cpp: an unknown escape stays as it is. In place.
+static void unescape(char *text)
+{
+    static const char names[] = "n\nt\tr\r\"\"''\\\\";
+    char *out = text;
+    for (; *text; text++) {
+        char found = 0;
+        for (const char *n = names; *text == '\\' && *n && !found; n += 2)
+            if (n[0] == text[1])
+                found = n[1];
+        *out++ = found ? found : *text;
+        text += found != 0;
+    }
+    *out = 0;
+}
+
+// "1,2,3" or "1 2 3".
+static bool parse_tokens(struct run *run, const char *text)
+{
+    size_t capacity = strlen(text) / 2 + 1, n = 0;
+    run->tokens = run->parsed_tokens = calloc(capacity, sizeof *run->tokens);
+    if (!run->tokens) {
+        complain(run->tool.command, "--tokens: out of memory");
+        return fail_with(run, EXIT_DEVICE);
+    }
+    while (*(text += strspn(text, ", \n\t"))) {
+        char *end;
+        long long id = strtoll(text, &end, 10);
+        if (end == text || (*end && !strchr(", \n\t", *end))) {
+            complain(run->tool.command, "--tokens: '%.20s' is not a token number", text);
+            return fail_with(run, EXIT_USAGE);
+        }
+        if (id < 0 || id >= run->info.n_vocab) {
+            complain(run->tool.command, "--tokens: %lld is outside the vocabulary of %u tokens", id,
+                     (unsigned)run->info.n_vocab);
+            return fail_with(run, EXIT_USAGE);
+        }
+        run->tokens[n++] = (int32_t)id;
+        text = end;
+    }
+    run->summary.n_prompt_tokens = n;
+    return true;
+}
+
+static bool read_prompt(struct run *run)
+{
+    const struct settings *settings = run->settings;
+    const char *path = settings->prompt_file;
+    if (!path && (!settings->prompt || !strcmp(settings->prompt, "-")))
+        path = "-";
+    if (path) {
+        run->prompt = tool_read(run->tool.command, path, &run->prompt_size);
+        if (!run->prompt)
+            return fail_with(run, EXIT_RUNTIME);
+        if (run->prompt_size && run->prompt[run->prompt_size - 1] == '\n')
+            run->prompt[--run->prompt_size] = 0;
+        return true;
+    }
+    run->prompt = strdup(settings->prompt);
+    if (!run->prompt) {
+        complain(run->tool.command, "out of memory");
+        return fail_with(run, EXIT_DEVICE);
+    }
+    if (settings->escape)
+        unescape(run->prompt);
+    run->prompt_size = strlen(run->prompt);
+    return true;
+}
+
+static bool tokenize_prompt(struct run *run)
+{
+    const struct settings *settings = run->settings;
+    const char *command = run->tool.command;
+    char *chat = NULL;
+    if (!settings->raw && run->info.chat_format && strlen(run->prompt) != run->prompt_size)
+        note(command,
+             "the prompt holds zero bytes: it is given to the model without a chat format");
+    else if (!settings->raw && run->info.chat_format)
+        chat = smr_chat_prompt(run->model, settings->system, run->prompt);
+    else if (!settings->raw && run->info.chat_template)
+        note(command, "the chat format of this model is not known: going on as with --raw");
+    if (!chat && settings->system) {
+        complain(command, "--system needs a model with a chat format that samara knows");
+        return fail_with(run, EXIT_USAGE);
+    }
+    uint32_t flags = SMR_TOKENIZE_SPECIAL | (settings->no_bos ? SMR_TOKENIZE_NO_BOS : 0);
+    bool done =
+        smr_tokenize(run->model, chat ? chat : run->prompt, chat ? strlen(chat) : run->prompt_size,
+                     flags, &run->library_tokens, &run->summary.n_prompt_tokens);
+    run->tokens = run->library_tokens;
+    smr_text_free(run->model, chat);
+    return done || fail(run);
+}
+
+static bool make_prompt(struct run *run)
+{
+    const char *command = run->tool.command;
+    bool done = run->settings->tokens ? parse_tokens(run, run->settings->tokens)
+                                      : read_prompt(run) && tokenize_prompt(run);
+    if (!done)
+        return false;
+    if (!run->summary.n_prompt_tokens) {
+        complain(command, "the prompt is empty");
+        return fail_with(run, EXIT_USAGE);
+    }
+    run->summary.prompt_tokens = run->tokens;
+    return true;
+}
+
+// "15043=1.5", or llama.cpp's "15043+1.5" and "15043-1".
+static bool parse_biases(struct run *run)
+{
+    const struct option_list *list = &run->settings->logit_bias;
+    run->bias = calloc(list->n + 1, sizeof *run->bias);
+    if (!run->bias) {
+        complain(run->tool.command, "--logit-bias: out of memory");
+        return fail_with(run, EXIT_DEVICE);
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        const char *text = list->items[i];
+        char *end;
+        double bias = 0;
+        long long token = strtoll(text, &end, 10);
+        bool valid = end != text && *end && strchr("=+-", *end);
+        if (valid && !strcmp(end, "=-inf"))
+            bias = -1e30; // never
+        else
+            valid = valid && parse_number(end + (*end == '='), &bias);
+        if (!valid || token < 0 || token >= run->info.n_vocab) {
+            complain(run->tool.command,
+                     "--logit-bias: '%s' is not TOKEN=BIAS with a token below %u", text,
+                     (unsigned)run->info.n_vocab);
+            return fail_with(run, EXIT_USAGE);
+        }
+        run->bias[i] = (struct smr_logit_bias){(int32_t)token, (float)bias};
+    }
+    return true;
+}
+
+// ---- engine -----------------------------------------------------------------------------------
+
+static bool open_model(struct run *run, const struct operands *operands)
+{
+    run->code = EXIT_MODEL;
+    run->model = tool_open_model(&run->tool, operands, run->settings->model, &run->code);
+    if (!run->model)
+        return false;
+    smr_model_info(run->model, &run->info);
+    if (!run->info.has_weights) {
+        complain(run->tool.command, "%s holds a vocabulary and no weights: nothing to run",
+                 run->info.name);
+        return fail_with(run, EXIT_MODEL);
+    }
+    return true;
+}
+
+static bool make_engine(struct run *run)
+{
+    const struct settings *settings = run->settings;
+    struct smr_engine_params params = {
+        .device = settings->device,
+        .kernels = kernel_numbers[settings->kernels],
+        .cache_type = cache_type_numbers[settings->cache_type],
+        .cache_type_set = true,
+        .n_context = (uint32_t)settings->n_context,
+        .n_batch = (uint32_t)settings->n_batch,
+        .progress = progress_update,
+        .user = &run->progress,
+    };
+    run->engine = smr_engine_create(run->model, &params);
+    progress_clear(&run->progress);
+    if (!run->engine)
+        return fail(run);
+    run->session = smr_session_create(run->engine);
+    if (!run->session ||
+        !smr_session_append(run->session, run->tokens, run->summary.n_prompt_tokens))
+        return fail(run);
+    run->summary.device = smr_engine_device(run->engine)->id;
+    return true;
+}
+
+// ---- generation -------------------------------------------------------------------------------
+
+// Returns false when the reader of stdout is gone, or the disk is full.
+static bool write_text(struct run *run, const char *text, size_t size)
+{
+    if (!size || run->settings->json)
+        return true;
+    run->last_byte = text[size - 1];
+    run->write_failed = fwrite(text, 1, size, stdout) != size || fflush(stdout);
+    return !run->write_failed;
+}
+
+static bool on_generated(void *user, const struct smr_generated *generated)
+{
+    struct run *run = user;
+    if (generated->token >= 0 && !run->summary.first_token_ns)
+        run->summary.first_token_ns = now_ns() - run->start_ns;
+    return run_record_add(&run->record, generated, run->settings->json) &&
+           write_text(run, generated->text, generated->text_size) && !interrupted;
+}
+
+static bool write_logits(struct run *run)
+{
+    uint64_t start = now_ns();
+    const float *logits = smr_session_logits(run->session);
+    if (!logits)
+        return fail(run);
+    run->summary.prompt_ns = now_ns() - start;
+    if (!run->settings->logits)
+        return true;
+    return run_write_npy(run->tool.command, run->settings->logits, logits, run->info.n_vocab) ||
+           fail_with(run, EXIT_RUNTIME);
+}
+
+static struct smr_sampling make_sampling(const struct run *run)
+{
+    const struct settings *settings = run->settings;
+    return (struct smr_sampling){
+        .temperature = (float)settings->temperature,
+        .top_k = (uint32_t)settings->top_k,
+        .top_p = (float)settings->top_p,
+        .min_p = (float)settings->min_p,
+        .repeat_penalty = (float)settings->repeat_penalty,
+        .presence_penalty = (float)settings->presence_penalty,
+        .frequency_penalty = (float)settings->frequency_penalty,
+        .repeat_last_n =
+            settings->repeat_last_n < 0 ? UINT32_MAX : (uint32_t)settings->repeat_last_n,
+        .seed = run->summary.seed,
+        .bias = run->bias,
+        .n_bias = settings->logit_bias.n,
+    };
+}
+
+static bool generate(struct run *run)
+{
+    const struct settings *settings = run->settings;
+    struct smr_generate_result *result = &run->summary.result;
+    if (settings->n_predict == 0) { // only the prompt
+        result->stop_reason = SMR_STOP_LENGTH;
+        return true;
+    }
+    struct smr_generate_params params = {
+        .n_predict = settings->n_predict < 0 ? UINT32_MAX : (uint32_t)settings->n_predict,
+        .sampling = make_sampling(run),
+        .stop = settings->stop.items,
+        .n_stop = settings->stop.n,
+        .ignore_end = settings->ignore_end,
+        .n_logprobs = (uint32_t)settings->n_logprobs,
+        .special = settings->special,
+        .callback = on_generated,
+        .user = run,
+    };
+    stoppable = 1;
+    bool done = smr_generate(run->session, &params, result);
+    run->summary.prompt_ns += result->prompt_ns;
+    if (run->last_byte && run->last_byte != '\n' && isatty(STDOUT_FILENO)) {
+        putchar('\n');
+        fflush(stdout);
+    }
+    if (run->record.out_of_memory) {
+        complain(run->tool.command, "out of memory");
+        return fail_with(run, EXIT_DEVICE);
+    }
+    return done || fail(run);
+}
+
+static bool report(struct run *run)
+{
+    smr_engine_times(run->engine, &run->summary.times);
+    smr_engine_memory(run->engine, &run->summary.memory);
+    if (run->settings->json)
+        run->code = json_print(run->tool.command, run_json(&run->summary, &run->record), 0);
+    else
+        run->code = tool_flush(run->tool.command);
+    if (!run->tool.quiet && !run->write_failed)
+        run_print_timings(run->tool.command, &run->summary);
+    if (run->settings->context.validate && run->tool.validation_failed && !run->code)
+        run->code = EXIT_RUNTIME;
+    return !run->code;
+}
+
+static bool begin_record(struct run *run)
+{
+    if (run->settings->n_logprobs && !(run->record.logprobs = json_array())) {
+        complain(run->tool.command, "out of memory");
+        return fail_with(run, EXIT_DEVICE);
+    }
+    run->summary.seed = run->settings->seed < 0 ? random_seed() : (uint64_t)run->settings->seed;
+    return true;
+}
+
+static int run_with(struct settings *settings, const struct operands *operands)
+{
+    struct run run = {.settings = settings, .start_ns = now_ns(), .code = EXIT_RUNTIME};
+    bool wants_logits = settings->logits || settings->n_predict == 0;
+    progress_init(&run.progress, !settings->context.quiet);
+    if (tool_init(&run.tool, run_command.name, &settings->context) && begin_record(&run) &&
+        open_model(&run, operands) && parse_biases(&run) && make_prompt(&run) &&
+        make_engine(&run) && (!wants_logits || write_logits(&run)) && generate(&run))
+        report(&run);
+    smr_session_destroy(run.session);
+    smr_engine_destroy(run.engine);
+    if (run.model)
+        smr_tokens_free(run.model, run.library_tokens);
+    smr_model_close(run.model);
+    tool_finish(&run.tool);
+    run_record_finish(&run.record);
+    free(run.parsed_tokens);
+    free(run.prompt);
+    free(run.bias);
+    return run.code;
+}
+
+// What the table cannot say.
+static bool check(const struct settings *settings)
+{
+    const char *name = run_command.name;
+    int n_prompts = !!settings->prompt + !!settings->prompt_file + !!settings->tokens;
+    if (n_prompts > 1)
+        complain(name, "give one of -p, --prompt-file and --tokens");
+    else if (!n_prompts && isatty(STDIN_FILENO))
+        complain(name, "which prompt? Give it with -p TEXT, --prompt-file FILE or --tokens IDS");
+    else if (settings->n_logprobs && !settings->json)
+        complain(name, "--logprobs needs --json");
+    else if (settings->system && (settings->raw || settings->tokens))
+        complain(name, "--system has no place in a prompt given with --raw or --tokens");
+    else
+        return true;
+    return false;
+}
+
+static int run_run(int argc, char **argv)
+{
+    struct settings settings = {0};
+    struct operands operands;
+    enum parse_result parsed = options_parse(&run_command, argc, argv, &settings, &operands);
+    int code = EXIT_USAGE;
+    if (parsed == PARSE_HELP) {
+        code = tool_flush(argv[0]);
+    } else if (parsed == PARSE_OK && check(&settings)) {
+        if (settings.escape) // argv is ours to change
+            for (size_t i = 0; i < settings.stop.n; i++)
+                unescape((char *)settings.stop.items[i]);
+        catch_interrupts();
+        code = run_with(&settings, &operands);
+    }
+    options_finish(&run_command, &settings);
+    return code;
+}

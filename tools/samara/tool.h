@@ -1,0 +1,64 @@
+// tool.h - what the commands share: the context, exit codes, input, and output of results.
+#pragma once
+
+#include "options.h"
+#include "samara.h"
+
+#include <jansson.h>
+
+enum exit_code { // those of enum smr_status up to 4
+    EXIT_OK = 0,
+    EXIT_RUNTIME = 1,
+    EXIT_USAGE = 2,
+    EXIT_MODEL = 3,
+    EXIT_DEVICE = 4,
+    EXIT_INTERRUPTED = 130,
+};
+
+// Options that shape the context; a command's settings embed it and list the rows it offers.
+struct context_settings {
+    const char *cache_dir;
+    const char *shader_dir;
+    bool no_cache;
+    bool validate;
+    bool verbose;
+    bool quiet;
+};
+
+// A context that logs to stderr. `command` must live as long. The cache goes to `cache_dir`, or
+// to samara/ in the user's cache folder. Prints the reason and returns NULL on failure.
+struct tool {
+    const char *command; // for messages
+    smr_context *context;
+    bool verbose, quiet;
+    bool validation_failed; // a log line of level error came
+};
+bool tool_init(struct tool *tool, const char *command, const struct context_settings *settings);
+void tool_finish(struct tool *tool);
+
+// Print the context's error and return the exit code for it.
+int tool_fail(const struct tool *tool);
+
+// Open the model, whose path came as the operand or as `option` (NULL when not given). Prints the
+// reason on failure and returns NULL with `code` set.
+smr_model *tool_open_model(struct tool *tool, const struct operands *operands, const char *option,
+                           int *code);
+
+// Read all of a file, or of stdin for "-". Zero-terminated, to be freed. Prints the reason on
+// failure.
+char *tool_read(const char *command, const char *path, size_t *size);
+
+// Write a file whole or not at all: into a temporary file beside it that then takes its name.
+bool tool_write_file(const char *command, const char *path, const void *head, size_t head_size,
+                     const void *data, size_t size);
+
+// Flush stdout. Returns the exit code: 0 also when the reader is gone, who has had enough.
+int tool_flush(const char *command);
+
+// JSON texts: bad UTF-8 becomes U+FFFD; NULL becomes null.
+json_t *json_text(const char *text);
+json_t *json_text_n(const char *text, size_t size);
+json_t *json_number(double value); // null for what JSON cannot say
+json_t *json_ids(const int32_t *tokens, size_t n);
+// Print an object on stdout with a newline, and release it. Returns the exit code.
+int json_print(const char *command, json_t *value, size_t flags);

@@ -54,8 +54,8 @@ struct smr_embed_push {
 // norm: RMS norm (arXiv:1910.07467) or layer norm (arXiv:1607.06450) of vectors of n_cols.
 //   RMS:   y = x / sqrt(mean(x^2) + eps) * weight
 //   LAYER: y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias
-// Vector i = (r, h) with r = i / n_heads, h = i % n_heads starts at r * in_stride + h * n_cols, so
-// that heads of a wider row can be normed one by one.
+// Each row has n_heads vectors; vector h of row r starts at r * in_stride + h * n_cols, so that
+// heads of a wider row can be normed one by one.
 // Bindings: 0 in; 1 weight, f32 [n_cols]; 2 bias, f32 [n_cols] (anything without BIAS); 3 out.
 enum { SMR_NORM_LAYER = 1, SMR_NORM_BIAS = 2, SMR_NORM_ADD = 4 /* out += y */ };
 struct smr_norm_push {

@@ -119,7 +119,7 @@ static void emit_norm(struct emitter *e)
     uint32_t n_cols = cols_of(e, e->op->in);
     struct smr_binding weight = binding_of(e, e->op->weight);
     struct smr_norm_push push = {.n_cols = n_cols / e->op->n_heads,
-                                 .n_rows = rows_of(e, e->op->in) * e->op->n_heads,
+                                 .n_rows = rows_of(e, e->op->in),
                                  .n_heads = e->op->n_heads,
                                  .in_stride = n_cols,
                                  .out_stride = n_cols,

@@ -29,7 +29,8 @@ static smr_buffer *create_buffer(struct smr_schedule *schedule, uint64_t size, e
         &(struct smr_buffer_params){.size = smr_align_up(size, 4), .kind = kind, .name = name});
 }
 
-// The arena grows by being made anew, and with it all programs that were recorded on it.
+// The arena is made for the widest step. Should another shape need more (places are found greedily),
+// it is made anew, and with it all programs that were recorded on it.
 static bool ensure_arena(struct smr_schedule *schedule, uint64_t size)
 {
     if (schedule->arena && smr_buffer_size(schedule->arena) >= size)
@@ -207,8 +208,9 @@ static bool create_cache(struct smr_schedule *schedule)
     return true;
 }
 
-// Before anything is uploaded: what the model needs, and what there is.
-static bool check_memory(struct smr_schedule *schedule)
+// Before anything is uploaded: what the model needs, and what there is. *arena receives the bytes of
+// activations that the widest step takes.
+static bool check_memory(struct smr_schedule *schedule, uint64_t *arena)
 {
     const struct smr_graph *graph = schedule->graph;
     const struct smr_device_info *info = smr_device_get_info(schedule->device);
@@ -226,6 +228,7 @@ static bool check_memory(struct smr_schedule *schedule)
     for (uint32_t i = 0; i < graph->n_values; i++)
         if (graph->values[i].kind == SMR_VALUE_WEIGHT)
             weights += graph->values[i].tensor->size;
+    *arena = placement.size;
     uint64_t needed = weights + cache + placement.size;
     // Memory that is shared with the host can be freed by it; a card's can not.
     uint64_t there = info->type == SMR_DEVICE_DISCRETE ? info->memory_free : info->memory;
@@ -255,8 +258,10 @@ struct smr_schedule *smr_schedule_create(smr_device *device, struct smr_kernel_s
     schedule->graph = graph;
     schedule->params = *params;
     smr_arena_init(&schedule->memory, context);
-    if (!check_memory(schedule) || !create_cache(schedule) || !create_step(schedule) ||
-        !create_reduced(schedule) || !smr_schedule_place_weights(schedule)) {
+    uint64_t arena;
+    if (!check_memory(schedule, &arena) || !create_cache(schedule) || !create_step(schedule) ||
+        !create_reduced(schedule) || !ensure_arena(schedule, arena) ||
+        !smr_schedule_place_weights(schedule)) {
         smr_schedule_destroy(schedule);
         return NULL;
     }

@@ -1,0 +1,220 @@
+// test_schedule.c - planning: activations never lie on each other while alive, weights that exceed a
+// device's limits are split without a change in the results, programs are kept and replaced.
+#include "device/device_impl.h" // to lower limits
+#include "schedule/schedule_impl.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct subject {
+    smr_context *context;
+    smr_model *model;
+    struct smr_graph graph;
+    smr_device *device;
+    struct smr_kernel_set *kernels;
+    struct smr_schedule *schedule;
+};
+
+static void open_subject(struct subject *s, const char *name, uint64_t max_binding_size)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/golden/%s.gguf", getenv("SMR_TEST_DIR"), name);
+    s->context = test_context(NULL, NULL);
+    assert_non_null(s->model = smr_model_open(s->context, path));
+    assert_true(smr_graph_build(&s->graph, s->model));
+    assert_non_null(s->device = smr_device_open(s->context, "reference"));
+    if (max_binding_size)
+        s->device->limits.max_binding_size = max_binding_size;
+    assert_non_null(s->kernels = smr_kernel_set_create(s->device, SMR_KERNELS_TUNED));
+    struct smr_schedule_params params = {.cache_type = SMR_F32,
+                                         .max_rows = 64,
+                                         .max_outputs = 4,
+                                         .max_sequences = 1,
+                                         .max_pages = 4,
+                                         .n_pages = 4,
+                                         .page_size = 32};
+    s->schedule = smr_schedule_create(s->device, s->kernels, &s->graph, &params);
+    if (!s->schedule)
+        fail_msg("%s", smr_context_error(s->context));
+}
+
+static void close_subject(struct subject *s)
+{
+    smr_schedule_destroy(s->schedule);
+    smr_kernel_set_destroy(s->kernels);
+    smr_device_close(s->device);
+    smr_graph_finish(&s->graph);
+    smr_model_close(s->model);
+    smr_context_destroy(s->context);
+}
+
+// ---- the arena ----------------------------------------------------------------------------------------
+
+static uint64_t bytes_of(const struct subject *s, const struct smr_shape *shape, smr_id id)
+{
+    const struct smr_value *value = &s->graph.values[id];
+    return smr_shape_rows(shape, value->rows) * (uint64_t)value->n_cols * 4;
+}
+
+// Fill every activation with its own mark when it is written, and look at the marks when it is read.
+static void replay(const struct subject *s, const struct smr_shape *shape,
+                   const struct smr_placement *placement)
+{
+    const struct smr_graph *graph = &s->graph;
+    uint32_t *arena = calloc(placement->size / 4 + 1, 4);
+    assert_non_null(arena);
+    for (uint32_t i = 0; i < graph->n_ops; i++) {
+        const struct smr_op *op = &graph->ops[i];
+        const smr_id in[] = {op->in, op->in2, op->in3, op->add ? op->out : 0};
+        for (size_t j = 0; j < SMR_COUNT(in); j++) {
+            uint64_t offset = placement->offsets[in[j]];
+            if (offset == UINT64_MAX)
+                continue;
+            for (uint64_t at = 0; at < bytes_of(s, shape, in[j]); at += 4)
+                assert_int_equal(arena[(offset + at) / 4], in[j]);
+        }
+        if (placement->scratch[i])
+            arena[placement->scratch[i] / 4] = UINT32_MAX;
+        uint64_t offset = placement->offsets[op->out];
+        if (offset == UINT64_MAX)
+            continue;
+        assert_int_equal(offset % 256, 0);
+        assert_true(offset + bytes_of(s, shape, op->out) <= placement->size);
+        for (uint64_t at = 0; at < bytes_of(s, shape, op->out); at += 4)
+            arena[(offset + at) / 4] = op->out;
+    }
+    free(arena);
+}
+
+static void activations_keep_what_was_written(void **state)
+{
+    static const struct smr_shape shapes[] = {
+        {1, 1, 256, 0}, {1, 0, 256, 0}, {3, 1, 4096, 0}, {8, 4, 65536, 0}, {64, 1, 256, 0},
+    };
+    struct subject s = {0};
+    open_subject(&s, "gemma3-d8-window8", 0);
+    for (size_t i = 0; i < SMR_COUNT(shapes); i++) {
+        struct smr_arena memory;
+        struct smr_placement placement;
+        uint64_t sum = 0;
+        smr_arena_init(&memory, s.context);
+        assert_true(smr_schedule_place(s.schedule, &shapes[i], &memory, &placement));
+        replay(&s, &shapes[i], &placement);
+        for (uint32_t id = 0; id < s.graph.n_values; id++)
+            if (placement.offsets[id] != UINT64_MAX)
+                sum += bytes_of(&s, &shapes[i], id);
+        if (shapes[i].n_rows == 64)
+            assert_true(placement.size < sum / 4); // memory is used again
+        smr_arena_finish(&memory);
+    }
+    close_subject(&s);
+}
+
+// ---- split weights --------------------------------------------------------------------------------------
+
+static void prefill(struct subject *s, uint32_t n_rows, float *logits)
+{
+    struct smr_row *rows = smr_schedule_rows(s->schedule);
+    for (uint32_t i = 0; i < n_rows; i++) // tokens all over the vocabulary
+        rows[i] =
+            (struct smr_row){.token = i * 41 % s->model->hparams.n_vocab, .position = i, .slot = i};
+    for (uint32_t i = 0; i < 4; i++)
+        smr_schedule_pages(s->schedule)[i] = i;
+    smr_schedule_outputs(s->schedule)[0] = n_rows - 1;
+    struct smr_shape shape = {n_rows, 1, n_rows, true};
+    if (!smr_schedule_run(s->schedule, &shape))
+        fail_msg("%s", smr_context_error(s->context));
+    memcpy(logits, smr_schedule_logits(s->schedule), s->model->hparams.n_vocab * sizeof(float));
+}
+
+static void split_weights_give_the_same_logits(void **state)
+{
+    static const uint32_t n_rows[] = {1, 5, 30};
+    const struct smr_tensor *embedding;
+    struct subject whole = {0}, split = {0};
+    static float a[4096], b[4096];
+    open_subject(&whole, "llama-text-bpe", 0);
+    assert_non_null(embedding = smr_model_tensor(whole.model, "token_embd.weight"));
+    uint32_t n_vocab = whole.model->hparams.n_vocab;
+    assert_true(n_vocab > 256 && n_vocab < SMR_COUNT(a));
+    uint64_t row_size = embedding->size / n_vocab;
+    open_subject(&split, "llama-text-bpe", 256 * row_size + 4);
+    uint32_t n_split = 0;
+    for (uint32_t i = 0; i < split.graph.n_values; i++)
+        n_split += split.schedule->placed[i].n_parts > 1;
+    assert_true(n_split > 0);
+    for (size_t i = 0; i < SMR_COUNT(n_rows); i++) {
+        prefill(&whole, n_rows[i], a);
+        prefill(&split, n_rows[i], b);
+        for (uint32_t token = 0; token < n_vocab; token++)
+            assert_float_equal(a[token], b[token], 1e-5);
+    }
+    close_subject(&whole);
+    close_subject(&split);
+}
+
+static void a_row_that_fits_nowhere_is_an_error(void **state)
+{
+    struct subject s = {0};
+    open_subject(&s, "llama-text-bpe", 0);
+    s.device->limits.max_binding_size = 64;
+    struct smr_schedule_params params = s.schedule->params;
+    assert_null(smr_schedule_create(s.device, s.kernels, &s.graph, &params));
+    assert_int_equal(smr_context_status(s.context), SMR_ERROR_DEVICE);
+    close_subject(&s);
+}
+
+static void a_model_that_does_not_fit_says_so(void **state)
+{
+    struct subject s = {0};
+    open_subject(&s, "llama-text-bpe", 0);
+    s.device->info.memory = s.device->info.memory_free = 1000;
+    struct smr_schedule_params params = s.schedule->params;
+    assert_null(smr_schedule_create(s.device, s.kernels, &s.graph, &params));
+    assert_int_equal(smr_context_status(s.context), SMR_ERROR_MEMORY);
+    assert_non_null(strstr(smr_context_error(s.context), "needs"));
+    close_subject(&s);
+}
+
+// ---- programs -------------------------------------------------------------------------------------------
+
+static void programs_are_kept_by_shape(void **state)
+{
+    struct subject s = {0};
+    struct smr_device_counters before, after;
+    float logits[4096];
+    open_subject(&s, "llama-text-bpe", 0);
+    prefill(&s, 7, logits);
+    prefill(&s, 9, logits);
+    smr_device_get_counters(s.device, &before);
+    prefill(&s, 7, logits);
+    prefill(&s, 9, logits);
+    smr_device_get_counters(s.device, &after);
+    assert_int_equal(after.n_dispatches_recorded, before.n_dispatches_recorded);
+    assert_int_equal(after.n_submissions, before.n_submissions + 2);
+    for (uint32_t i = 1; i <= SMR_MAX_PROGRAMS + 3; i++) // more than are kept
+        prefill(&s, i, logits);
+    smr_device_get_counters(s.device, &before);
+    prefill(&s, SMR_MAX_PROGRAMS + 3, logits);
+    smr_device_get_counters(s.device, &after);
+    assert_int_equal(after.n_dispatches_recorded, before.n_dispatches_recorded);
+    prefill(&s, 1, logits); // went long ago
+    smr_device_get_counters(s.device, &after);
+    assert_true(after.n_dispatches_recorded > before.n_dispatches_recorded);
+    close_subject(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(activations_keep_what_was_written),
+        cmocka_unit_test(split_weights_give_the_same_logits),
+        cmocka_unit_test(a_row_that_fits_nowhere_is_an_error),
+        cmocka_unit_test(a_model_that_does_not_fit_says_so),
+        cmocka_unit_test(programs_are_kept_by_shape),
+    };
+    return cmocka_run_group_tests_name("schedule", tests, NULL, NULL);
+}

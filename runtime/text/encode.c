@@ -60,6 +60,38 @@ static void squeeze(const char *text, size_t size, struct smr_string *squeezed)
     }
 }
 
+static size_t white_prefix(const char *text, size_t size)
+{
+    size_t n = 0;
+    while (n < size && (text[n] == ' ' || (text[n] >= '\t' && text[n] <= '\r')))
+        n++;
+    return n;
+}
+
+static bool strips_after(const struct smr_vocab *vocab, int32_t token)
+{
+    return vocab->strip_after_special && token != vocab->bos && token != vocab->unknown &&
+           token != smr_vocab_find(vocab, "<|endoftext|>", 13);
+}
+
+// A text between special tokens. Behind one it begins anew.
+static bool encode_part(struct smr_merger *merger, const char *text, size_t size, bool begins,
+                        struct smr_token_list *tokens)
+{
+    const struct smr_vocab *vocab = merger->vocab;
+    if (vocab->kind == SMR_VOCAB_BPE)
+        return smr_bpe_encode(merger, text, size, tokens);
+    if (vocab->remove_extra_whitespaces) {
+        for (; size && text[0] == ' '; size--)
+            text++;
+        while (size && text[size - 1] == ' ')
+            size--;
+        if (!size)
+            return true;
+    }
+    return smr_spm_encode(merger, text, size, begins && vocab->add_space_prefix, tokens);
+}
+
 static bool encode_text(const struct smr_vocab *vocab, const char *text, size_t size, bool control,
                         struct smr_token_list *tokens)
 {
@@ -70,17 +102,18 @@ static bool encode_text(const struct smr_vocab *vocab, const char *text, size_t 
         size_t token_size = 0;
         size_t n = smr_special_find(vocab, text, size, control, &token, &token_size);
         if (n) {
-            bool prefix = vocab->add_space_prefix && after_special;
-            ok = vocab->kind == SMR_VOCAB_SPM ? smr_spm_encode(&merger, text, n, prefix, tokens)
-                                              : smr_bpe_encode(&merger, text, n, tokens);
+            ok = encode_part(&merger, text, n, after_special, tokens);
             after_special = false;
         }
         if (ok && token >= 0) {
             ok = smr_token_list_add(tokens, token);
             after_special = true;
         }
-        text += n + token_size;
-        size -= n + token_size;
+        n += token_size;
+        if (token >= 0 && strips_after(vocab, token))
+            n += white_prefix(text + n, size - n);
+        text += n;
+        size -= n;
     }
     smr_merger_finish(&merger);
     return ok;

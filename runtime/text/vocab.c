@@ -295,6 +295,18 @@ static void find_ends(struct smr_vocab *vocab)
     }
 }
 
+// Phi 3 was trained with tokens that swallow the white space behind them. GGUF files do not tell;
+// llama.cpp goes by the model's name as well.
+static bool is_phi3(const char *name)
+{
+    for (; *name; name++) {
+        bool phi = (name[0] | 0x20) == 'p' && (name[1] | 0x20) == 'h' && (name[2] | 0x20) == 'i';
+        if (phi && (name[3] == '3' || (name[3] == '-' && name[4] == '3')))
+            return true;
+    }
+    return false;
+}
+
 static bool load_special(struct smr_vocab *vocab, const struct smr_model *model)
 {
     vocab->bos = vocab->eos = vocab->eot = vocab->eom = vocab->unknown = -1;
@@ -315,6 +327,8 @@ static bool load_special(struct smr_vocab *vocab, const struct smr_model *model)
     smr_metadata_bool(metadata, "tokenizer.ggml.add_space_prefix", &vocab->add_space_prefix);
     smr_metadata_bool(metadata, "tokenizer.ggml.remove_extra_whitespaces",
                       &vocab->remove_extra_whitespaces);
+    const char *name = smr_metadata_string(metadata, "general.name");
+    vocab->strip_after_special = name && is_phi3(name);
     find_ends(vocab);
     return smr_special_load(vocab);
 }

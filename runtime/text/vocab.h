@@ -55,7 +55,8 @@ struct smr_vocab {
     int32_t ends[SMR_VOCAB_MAX_ENDS];
     uint32_t n_ends;
     bool add_bos, add_eos, add_space_prefix, remove_extra_whitespaces;
-    bool ignore_merges; // a word that is a token is that token, whatever the merges say
+    bool strip_after_special; // white space behind a special token is not encoded
+    bool ignore_merges;       // a word that is a token is that token, whatever the merges say
     struct smr_pretokenizer *pretokenizer; // BPE only
 };
 

@@ -31,7 +31,7 @@ layout(push_constant) uniform Push {
 const uint NO_SLOT = 0xffffffffu;
 
 layout(constant_id = 1) const uint HEAD_DIM = 64u;
-layout(constant_id = 2) const uint TILE = 64u; // at most WORKGROUP_SIZE
+layout(constant_id = 2) const uint TILE = 64u;
 layout(constant_id = 3) const uint LANES = 8u;
 const uint PAIRS = HEAD_DIM / 2u;
 const uint KEY_GROUPS = PAIRS < WORKGROUP_SIZE ? WORKGROUP_SIZE / PAIRS : 1u;
@@ -61,7 +61,7 @@ void multiply_keys(uint n)
     for (uint t = gl_LocalInvocationID.x / LANES; t < n; t += WORKGROUP_SIZE / LANES) {
         uint base = place[t];
         float sum = 0.0;
-        for (uint u = lane; u < PAIRS; u += LANES) {
+        [[dont_unroll]] for (uint u = lane; u < PAIRS; u += LANES) {
             vec2 key = CACHE_PAIR(key_cache, base, u);
             sum += key.x * query[2u * u] + key.y * query[2u * u + 1u];
         }
@@ -72,8 +72,7 @@ void multiply_keys(uint n)
 // Step 3, first half.
 void finish_scores(uint n)
 {
-    uint t = gl_LocalInvocationID.x;
-    if (t < n) {
+    for (uint t = gl_LocalInvocationID.x; t < n; t += WORKGROUP_SIZE) {
         float s = 0.0;
         for (uint i = 0u; i < LANES; i++)
             s += part[t * LANES + i];
@@ -131,9 +130,9 @@ void main()
             maximum = max(maximum, score[t]);
         before = exp(before - maximum);
         divisor *= before;
-        if (self < n) {
-            weight[self] = exp(score[self] - maximum);
-            divisor += weight[self];
+        for (uint t = self; t < n; t += WORKGROUP_SIZE) {
+            weight[t] = exp(score[t] - maximum);
+            divisor += weight[t];
         }
         barrier();
 

@@ -13,7 +13,7 @@ layout(push_constant) uniform Push {
 };
 const uint CHUNK = 1024u;
 
-shared uint lowest[WORKGROUP_SIZE];
+shared uint lowest; // index of the maximum
 
 // NaN counts as minus infinity, told by its bits because drivers may assume that there is none; and
 // infinities as finite numbers, so that their differences are.
@@ -45,22 +45,20 @@ void main()
             index = i;
         }
     }
-    float maximum = workgroup_max(best);
+    if (self == 0u)
+        lowest = end;
+    float maximum = workgroup_max(best); // has a barrier
     float sum = 0.0;
     for (uint i = begin + self; i < end; i += WORKGROUP_SIZE)
         sum += exp(logit(at + i) - maximum);
     sum = workgroup_sum(sum);
 
-    lowest[self] = best == maximum ? index : end;
+    if (best == maximum)
+        atomicMin(lowest, index);
     barrier();
-    for (uint step = WORKGROUP_SIZE / 2u; step > 0u; step /= 2u) {
-        if (self < step)
-            lowest[self] = min(lowest[self], lowest[self + step]);
-        barrier();
-    }
     if (self == 0u) {
         reduced[group * 4u] = floatBitsToUint(maximum);
-        reduced[group * 4u + 1u] = lowest[0];
+        reduced[group * 4u + 1u] = lowest;
         reduced[group * 4u + 2u] = floatBitsToUint(sum);
         reduced[group * 4u + 3u] = 0u;
     }

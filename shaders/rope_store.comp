@@ -102,22 +102,19 @@ void store(bool is_key, uint at, uint position, uint base, uint unit)
     uint high = f32_to_f16(element(is_key, at, position, e + 1u));
     write_word(is_key, base + unit, low | high << 16);
 #else
-    float values[UNIT];
+    // Elements are made twice rather than kept: an array would be unrolled to enormous code.
     float most = 0.0;
-    for (uint i = 0u; i < UNIT; i++) {
-        values[i] = element(is_key, at, position, e + i);
-        most = max(most, abs(values[i]));
-    }
+    [[dont_unroll]] for (uint i = 0u; i < UNIT; i++)
+        most = max(most, abs(element(is_key, at, position, e + i)));
     float inverse = most > 0.0 ? 127.0 / most : 0.0;
     uint word_at = base + unit * 9u;
     write_word(is_key, word_at, floatBitsToUint(most / 127.0));
-    for (uint i = 0u; i < UNIT; i += 4u) {
-        uint word = 0u;
-        for (uint j = 0u; j < 4u; j++) {
-            int quant = int(floor(values[i + j] * inverse + 0.5));
-            word |= uint(quant & 0xff) << 8u * j;
-        }
-        write_word(is_key, word_at + 1u + i / 4u, word);
+    uint word = 0u;
+    [[dont_unroll]] for (uint i = 0u; i < UNIT; i++) {
+        int quant = int(floor(element(is_key, at, position, e + i) * inverse + 0.5));
+        word = word >> 8u | uint(quant) << 24u;
+        if (i % 4u == 3u)
+            write_word(is_key, word_at + 1u + i / 4u, word);
     }
 #endif
 }

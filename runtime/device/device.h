@@ -37,6 +37,7 @@ struct smr_limits {
     uint32_t import_alignment; // of imported host memory and its size, bytes; 0: no import
     uint64_t capabilities;     // bits of enum smr_capability
     bool unified_memory;       // buffers of every kind are host-visible at no cost
+    bool cpu; // invocations run on a processor, a subgroup of them in a thread: barriers are dear
 };
 
 enum smr_capability {

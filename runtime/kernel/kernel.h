@@ -168,6 +168,7 @@ struct smr_variant {
     const char *name;      // "plain", "subgroup"
     const char *defines;   // "#define USE_SUBGROUP 1\n" or ""
     uint64_t capabilities; // bits of enum smr_capability it needs
+    bool gpu;              // not chosen on a processor, where it runs and is slower
 };
 
 // Which implementation of which kernel: what is compiled once and looked up by value.
@@ -205,7 +206,7 @@ struct smr_kernel_set *smr_kernel_set_create(smr_device *device, enum smr_kernel
 void smr_kernel_set_destroy(struct smr_kernel_set *set);
 
 // The variant to use for this push: with SMR_KERNELS_PLAIN variant 0, else the last in the row whose
-// capabilities the device has and whose specialise() agrees. False, with an error, when none fits.
+// capabilities the device has, that suits a processor if it is one, and whose specialise() agrees. False, with an error, when none fits.
 bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
                        const void *push, struct smr_kernel_key *key);
 

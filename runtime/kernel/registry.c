@@ -9,10 +9,15 @@
 const enum smr_type smr_types_f32[1] = {SMR_F32};
 const enum smr_type smr_types_cache[3] = {SMR_F32, SMR_F16, SMR_Q8_0};
 
-const struct smr_variant smr_variants_plain[1] = {{"plain", "", 0}};
+const struct smr_variant smr_variants_plain[1] = {{.name = "plain", .defines = ""}};
 const struct smr_variant smr_variants_subgroup[2] = {
-    {"plain", "", 0},
-    {"subgroup", "#define USE_SUBGROUP 1\n", SMR_CAP_SUBGROUP},
+    {.name = "plain", .defines = ""},
+    {
+        .name = "subgroup",
+        .defines = "#define USE_SUBGROUP 1\n",
+        .capabilities = SMR_CAP_SUBGROUP,
+        .gpu = true, // a processor gains nothing, and compiles longer
+    },
 };
 
 uint32_t smr_workgroup_size(const struct smr_limits *limits, uint32_t wanted)
@@ -23,6 +28,11 @@ uint32_t smr_workgroup_size(const struct smr_limits *limits, uint32_t wanted)
     while (size <= most / 2)
         size *= 2;
     return size;
+}
+
+uint32_t smr_workgroup_size_for(const struct smr_limits *limits, uint32_t gpu, uint32_t cpu)
+{
+    return smr_workgroup_size(limits, limits->cpu ? smr_max_u32(cpu, limits->subgroup_size) : gpu);
 }
 
 void smr_spread_groups(uint64_t n, uint32_t groups[3])
@@ -72,7 +82,7 @@ static bool norm_specialise(struct smr_kernel_key *key, const struct smr_limits 
     const struct smr_norm_push *p = push;
     // A few elements for each invocation; a head's norm wants a small workgroup.
     uint32_t wanted = p->n_cols <= 128 ? 32 : p->n_cols <= 512 ? 64 : 256;
-    key->constants[0] = smr_workgroup_size(limits, wanted);
+    key->constants[0] = smr_workgroup_size_for(limits, wanted, 1);
     return true;
 }
 
@@ -150,11 +160,10 @@ static bool attention_specialise(struct smr_kernel_key *key, const struct smr_li
     if (p->head_dim < 2 || p->head_dim > 512 || p->head_dim % 2 ||
         !smr_cache_type_fits(key->type, p->head_dim))
         return false;
-    uint32_t size = smr_workgroup_size(limits, 128);
-    key->constants[0] = size;
+    key->constants[0] = smr_workgroup_size_for(limits, 128, p->head_dim <= 128 ? 16 : 32);
     key->constants[1] = p->head_dim;
-    key->constants[2] = smr_min_u32(size, 64);
-    key->constants[3] = 8;
+    key->constants[2] = 64;
+    key->constants[3] = limits->cpu ? 1 : 8;
     return true;
 }
 
@@ -185,7 +194,7 @@ const struct smr_kernel_desc smr_desc_attention = {
 static bool attention_merge_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                        const void *push)
 {
-    key->constants[0] = smr_workgroup_size(limits, 64);
+    key->constants[0] = smr_workgroup_size_for(limits, 64, 16);
     return true;
 }
 
@@ -253,7 +262,7 @@ const struct smr_kernel_desc smr_desc_activate = {
 static bool reduce_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
 {
-    key->constants[0] = smr_workgroup_size(limits, 128);
+    key->constants[0] = smr_workgroup_size_for(limits, 128, 16);
     return true;
 }
 

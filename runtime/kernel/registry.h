@@ -15,6 +15,9 @@ extern const struct smr_kernel_desc smr_desc_embed, smr_desc_norm, smr_desc_matv
 // one-dimensional workgroup. Every device takes 128.
 uint32_t smr_workgroup_size(const struct smr_limits *limits, uint32_t wanted);
 
+// The same, with another wish for devices that are a processor, where it is at least a subgroup.
+uint32_t smr_workgroup_size_for(const struct smr_limits *limits, uint32_t gpu, uint32_t cpu);
+
 // Spread `n` workgroups over x and y: Vulkan promises only 65535 along each. The shader finds its
 // number by group_index() of lib/reduce.glsl and returns when that is not below n. Zero workgroups
 // become one, which finds nothing to do.

@@ -107,9 +107,11 @@ bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum s
 {
     const struct smr_kernel_desc *desc = smr_kernel_desc(id);
     const struct smr_type_info *info = smr_type_info(type);
+    const bool cpu = smr_device_limits(set->device)->cpu;
     const uint32_t n = set->mode == SMR_KERNELS_PLAIN ? 1 : desc->n_variants;
     for (uint32_t variant = n; variant-- > 0;)
-        if (smr_kernel_variant_key(set->device, id, type, variant, push, key))
+        if (!(cpu && desc->variants[variant].gpu) &&
+            smr_kernel_variant_key(set->device, id, type, variant, push, key))
             return true;
     return smr_fail(set->context, SMR_ERROR_DEVICE,
                     "kernel %s: no variant for type %s and this shape on device %s", desc->name,

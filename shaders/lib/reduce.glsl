@@ -1,8 +1,9 @@
 // reduce.glsl - the workgroup: its size and number, and sums and maxima over its invocations.
 //
 // The workgroup is one-dimensional; its size is specialisation constant 0, a power of two. Without
-// USE_SUBGROUP reductions are trees in shared memory; with it they go over subgroups first, of any
-// size, which need not even be the same for all.
+// USE_SUBGROUP reductions go through shared memory alone; with it over subgroups first, of any size,
+// which need not even be the same for all.
+#extension GL_EXT_control_flow_attributes : require
 #ifdef USE_SUBGROUP
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
@@ -51,33 +52,49 @@ float workgroup_max(float value)
 
 #else
 
+// Large workgroups reduce to a sixteenth first. Few barriers and small loops: on processors they cost
+// more than the additions, to run and to compile.
+#define REDUCE_STRIDE (WORKGROUP_SIZE / 16u)
+#define REDUCED_SIZE  (WORKGROUP_SIZE > 32u ? REDUCE_STRIDE : WORKGROUP_SIZE)
+
 float workgroup_sum(float value)
 {
+    uint self = gl_LocalInvocationID.x;
     barrier(); // the scratch of the call before has been read
-    reduce_scratch[gl_LocalInvocationID.x] = value;
+    reduce_scratch[self] = value;
     barrier();
-    for (uint step = WORKGROUP_SIZE / 2; step > 0; step /= 2) {
-        if (gl_LocalInvocationID.x < step)
-            reduce_scratch[gl_LocalInvocationID.x] +=
-                reduce_scratch[gl_LocalInvocationID.x + step];
+    if (WORKGROUP_SIZE > 32u) {
+        if (self < REDUCE_STRIDE) {
+            [[dont_unroll]] for (uint i = 1u; i < 16u; i++)
+                value += reduce_scratch[self + i * REDUCE_STRIDE];
+            reduce_scratch[self] = value;
+        }
         barrier();
     }
-    return reduce_scratch[0];
+    float sum = 0.0;
+    [[dont_unroll]] for (uint i = 0u; i < REDUCED_SIZE; i++)
+        sum += reduce_scratch[i];
+    return sum;
 }
 
 float workgroup_max(float value)
 {
+    uint self = gl_LocalInvocationID.x;
     barrier();
-    reduce_scratch[gl_LocalInvocationID.x] = value;
+    reduce_scratch[self] = value;
     barrier();
-    for (uint step = WORKGROUP_SIZE / 2; step > 0; step /= 2) {
-        if (gl_LocalInvocationID.x < step)
-            reduce_scratch[gl_LocalInvocationID.x] =
-                max(reduce_scratch[gl_LocalInvocationID.x],
-                    reduce_scratch[gl_LocalInvocationID.x + step]);
+    if (WORKGROUP_SIZE > 32u) {
+        if (self < REDUCE_STRIDE) {
+            [[dont_unroll]] for (uint i = 1u; i < 16u; i++)
+                value = max(value, reduce_scratch[self + i * REDUCE_STRIDE]);
+            reduce_scratch[self] = value;
+        }
         barrier();
     }
-    return reduce_scratch[0];
+    float greatest = reduce_scratch[0];
+    [[dont_unroll]] for (uint i = 1u; i < REDUCED_SIZE; i++)
+        greatest = max(greatest, reduce_scratch[i]);
+    return greatest;
 }
 
 #endif

@@ -275,6 +275,7 @@ static void fill_limits(struct smr_limits *limits)
         .import_alignment = (uint32_t)sysconf(_SC_PAGESIZE),
         .capabilities = SMR_CAP_STORAGE_16 | SMR_CAP_STORAGE_8 | SMR_CAP_TIMESTAMPS,
         .unified_memory = true,
+        .cpu = true,
     };
 }
 

@@ -217,6 +217,7 @@ static void fill_limits(const struct properties *p, struct smr_limits *limits)
            sizeof limits->max_workgroup_size);
     memcpy(limits->max_workgroups, from->maxComputeWorkGroupCount, sizeof limits->max_workgroups);
     limits->max_shared_size = from->maxComputeSharedMemorySize;
+    limits->cpu = p->base.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     limits->subgroup_size = p->subgroup.subgroupSize;
     limits->min_subgroup_size = limits->max_subgroup_size = p->subgroup.subgroupSize;
     if (p->subgroup_size.minSubgroupSize) {

@@ -9,6 +9,19 @@
 
 #include <cmocka.h>
 
+// Whether to ask for Vulkan validation: smr_context_params.validation. Not under AddressSanitizer,
+// because the validation layer itself leaks and leaves no trace to tell its leaks from ours.
+#if defined(__SANITIZE_ADDRESS__)
+#define TEST_VALIDATION false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TEST_VALIDATION false
+#endif
+#endif
+#ifndef TEST_VALIDATION
+#define TEST_VALIDATION true
+#endif
+
 // An allocator that counts, and fails once at call number `fail_at` (from 1; 0: never). Give it to
 // a context as `reallocate` = test_reallocate and `user` = the struct.
 struct test_memory {

@@ -32,11 +32,11 @@ void smr_vk_list_destroy(smr_list *list)
 {
     struct smr_vk_device *device = smr_vk_device(list->device);
     struct list *impl = list->impl;
+    device->vk.vkDestroyCommandPool(device->handle, impl->pool, NULL);
+    device->vk.vkDestroyFence(device->handle, impl->fence, NULL);
+    device->vk.vkDestroyQueryPool(device->handle, impl->queries, NULL);
     for (uint32_t i = 0; i < impl->n_set_pools; i++)
         device->vk.vkDestroyDescriptorPool(device->handle, impl->set_pools[i], NULL);
-    device->vk.vkDestroyQueryPool(device->handle, impl->queries, NULL);
-    device->vk.vkDestroyFence(device->handle, impl->fence, NULL);
-    device->vk.vkDestroyCommandPool(device->handle, impl->pool, NULL);
     smr_free(list->device->context, impl->set_pools);
     smr_free(list->device->context, impl);
     list->impl = NULL;

@@ -1,0 +1,140 @@
+// fuzz_text.c - any vocabulary and any text: loading ends with a vocabulary or with an error, and
+// what a vocabulary encodes are its own tokens, which detokenise to UTF-8.
+//
+// The input is one byte of flags, two of the text's size, the text, and a GGUF file.
+#include "text/text.h"
+#include "text/utf8.h"
+#include "text_builder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+
+enum { HEAD = 3 };
+
+static void check(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static void check_tokens(smr_context *context, const struct smr_vocab *vocab, const int32_t *tokens,
+                         size_t n)
+{
+    struct smr_detokenizer stream;
+    struct smr_string text;
+    smr_string_init(&text, context);
+    smr_detokenizer_init(&stream, vocab, n % 2);
+    for (size_t i = 0; i < n; i++) {
+        check(tokens[i] >= 0 && (uint32_t)tokens[i] < smr_vocab_size(vocab));
+        smr_detokenizer_add(&stream, tokens[i], &text);
+    }
+    smr_detokenizer_end(&stream, &text);
+    for (size_t at = 0, length; at < text.size; at += length)
+        check(smr_utf8_next(text.data + at, text.size - at, &length) == SMR_UTF8_VALID);
+    smr_string_finish(&text);
+}
+
+static void use(smr_context *context, smr_model *model, const char *text, size_t size,
+                uint32_t flags)
+{
+    struct smr_model_info info;
+    int32_t *tokens;
+    size_t n;
+    char *prompt = smr_chat_prompt(model, flags & 8 ? "system" : NULL, "user");
+    smr_model_info(model, &info);
+    check(!info.chat_format == !prompt);
+    smr_text_free(model, prompt);
+    if (smr_tokenize(model, text, size, flags, &tokens, &n)) {
+        check(smr_context_status(context) == SMR_OK);
+        check_tokens(context, smr_vocab_get(model), tokens, n);
+        smr_tokens_free(model, tokens);
+    } else {
+        check(smr_context_status(context) == SMR_ERROR_MODEL);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < HEAD)
+        return 0;
+    size_t n_text = (size_t)data[1] | (size_t)data[2] << 8;
+    if (n_text > size - HEAD)
+        return 0;
+    size_t n_file = size - HEAD - n_text;
+    uint8_t *file = aligned_alloc(16, (n_file + 16) & ~(size_t)15); // models are aligned to 16
+    char *text = malloc(n_text + !n_text);                          // its end is watched
+    check(file && text);
+    memcpy(file, data + HEAD + n_text, n_file);
+    memcpy(text, data + HEAD, n_text);
+
+    smr_context *context = smr_context_create(NULL);
+    smr_model *model = smr_model_open_memory(context, "m.gguf", file, n_file);
+    if (model)
+        use(context, model, text, n_text, data[0]);
+    smr_model_close(model);
+    smr_context_destroy(context);
+    free(text);
+    free(file);
+    return 0;
+}
+
+// A vocabulary to begin with.
+static size_t make_seed(uint8_t *data, size_t max_size, unsigned seed)
+{
+    static const char *const pres[] = {"gpt-2",   "llama-bpe",    "qwen2",       "smollm",
+                                       "tekken",  "deepseek-llm", "deepseek-v3", "gpt-4o",
+                                       "kimi-k2", "falcon",       "exaone-moe",  "chameleon"};
+    static const char text[] = "hello wor<tool>  hi\n\n \xc3\xa9\xff<|im_end|> aaaa 123'll";
+    struct gguf_builder builder;
+    size_t n = sizeof(text) - 1;
+    gguf_begin(&builder, 3);
+    gguf_key_string(&builder, "general.architecture", "llama");
+    if (seed & 1)
+        text_spm(&builder);
+    else
+        text_bpe(&builder, pres[seed / 2 % SMR_COUNT(pres)]);
+    if (seed & 32)
+        gguf_key_string(&builder, "tokenizer.chat_template",
+                        "<|im_start|>system\nYou are it<|im_end|>");
+    data[0] = (uint8_t)(seed >> 6);
+    data[1] = (uint8_t)n;
+    data[2] = 0;
+    size_t size = HEAD + n + builder.size;
+    if (size <= max_size) {
+        memcpy(data + HEAD, text, n);
+        memcpy(data + HEAD + n, builder.data, builder.size);
+    }
+    gguf_builder_finish(&builder);
+    return size <= max_size ? size : 1;
+}
+
+// Mutate the text or the file, each as a whole, so that the other stays what it was.
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    size_t n_text = size < HEAD ? 0 : (size_t)data[1] | (size_t)data[2] << 8;
+    if (size < HEAD + 64 || n_text > size - HEAD)
+        return max_size < HEAD ? 0 : make_seed(data, max_size, seed);
+    if (seed % 8 == 0)
+        data[0] = (uint8_t)(seed >> 8);
+    uint8_t *file = data + HEAD + n_text;
+    size_t n_file = size - HEAD - n_text, room = max_size - HEAD;
+    if (seed % 2)
+        return HEAD + n_text + LLVMFuzzerMutate(file, n_file, room - n_text);
+    if (n_file >= room)
+        return size;
+    size_t limit = room - n_file < 0xffff ? room - n_file : 0xffff;
+    uint8_t *copy = malloc(n_file + limit);
+    check(copy);
+    memcpy(copy, file, n_file);
+    if (n_text <= limit)
+        n_text = LLVMFuzzerMutate(data + HEAD, n_text, limit);
+    data[1] = (uint8_t)n_text;
+    data[2] = (uint8_t)(n_text >> 8);
+    memcpy(data + HEAD + n_text, copy, n_file);
+    free(copy);
+    return HEAD + n_text + n_file;
+}

@@ -33,12 +33,15 @@ void main()
         uint token = index[i * push.index_stride] - push.row_begin; // wraps where it is below
         uint row = token * ROW_SIZE(push.n_cols), out_row = i * push.n_cols;
         if (token < push.row_count && u < n_units) {
-            Unit t = load_unit(row, u);
-            uint at = out_row + unit_column(u);
-            [[unroll]] for (uint q = 0u; q < QUADS; q++) {
-                vec4 w = push.scale * quad(t, q);
-                [[unroll]] for (uint j = 0u; j < 4u; j++)
-                    to[at + quad_column(q) + j] = w[j];
+            Scales scales = load_scales(row, u);
+            MAYBE_UNROLL for (uint s = 0u; s < UNIT_STEPS; s++) {
+                Bits bits = load_bits(row, u, s);
+                uint at = out_row + unit_column(u) + s * STEP_COLUMNS;
+                MAYBE_UNROLL for (uint q = 0u; q < STEP_QUADS; q++) {
+                    vec4 w = push.scale * quad(scales, bits, s, q);
+                    [[unroll]] for (uint j = 0u; j < 4u; j++)
+                        to[at + quad_column(q) + j] = w[j];
+                }
             }
         }
 #ifdef PLAIN_FLOATS

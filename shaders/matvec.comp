@@ -7,6 +7,16 @@
 #include "lib/weights.glsl"
 #include "lib/matmul.glsl"
 
+#ifdef USE_LANES
+#include "lib/lanes.glsl"
+
+void main()
+{
+    uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    multiply(group * gl_WorkGroupSize.x * OUT_ROWS, 0u);
+}
+#else
+
 #ifdef USE_SUBGROUP
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
@@ -20,12 +30,7 @@ layout(constant_id = 2) const uint OUT_ROWS = 4u;
 
 const uint N_SUMS = OUT_ROWS * N_ROWS; // sum o * N_ROWS + r
 
-#ifdef USE_SUBGROUP
-const uint N_PARTS = WORKGROUP_SIZE; // at most: there are as many as subgroups
-#else
-const uint N_PARTS = WORKGROUP_SIZE;
-#endif
-shared float parts[N_SUMS * N_PARTS];
+shared float parts[N_SUMS * WORKGROUP_SIZE]; // with subgroups, only one of each subgroup is used
 
 // Add up the invocations' sums and store them.
 void finish(float sums[N_SUMS], uint first)
@@ -35,28 +40,28 @@ void finish(float sums[N_SUMS], uint first)
     [[unroll]] for (uint i = 0u; i < N_SUMS; i++) {
         float sum = subgroupAdd(sums[i]);
         if (subgroupElect())
-            parts[i * N_PARTS + gl_SubgroupID] = sum;
+            parts[i * WORKGROUP_SIZE + gl_SubgroupID] = sum;
     }
     barrier();
     for (uint i = me; i < N_SUMS; i += WORKGROUP_SIZE) {
         float sum = 0.0;
         for (uint j = 0u; j < gl_NumSubgroups; j++)
-            sum += parts[i * N_PARTS + j];
+            sum += parts[i * WORKGROUP_SIZE + j];
         store_sum(first + i / N_ROWS, i % N_ROWS, sum);
     }
 #else
-    [[unroll]] for (uint i = 0u; i < N_SUMS; i++)
-        parts[i * N_PARTS + me] = sums[i];
+    [[dont_unroll]] for (uint i = 0u; i < N_SUMS; i++)
+        parts[i * WORKGROUP_SIZE + me] = sums[i];
     barrier();
     for (uint step = WORKGROUP_SIZE / 2u; step > 0u; step /= 2u) {
         if (me < step) {
-            for (uint i = 0u; i < N_SUMS; i++)
-                parts[i * N_PARTS + me] += parts[i * N_PARTS + me + step];
+            [[dont_unroll]] for (uint i = 0u; i < N_SUMS; i++)
+                parts[i * WORKGROUP_SIZE + me] += parts[i * WORKGROUP_SIZE + me + step];
         }
         barrier();
     }
     for (uint i = me; i < N_SUMS; i += WORKGROUP_SIZE)
-        store_sum(first + i / N_ROWS, i % N_ROWS, parts[i * N_PARTS]);
+        store_sum(first + i / N_ROWS, i % N_ROWS, parts[i * WORKGROUP_SIZE]);
 #endif
 }
 
@@ -75,18 +80,23 @@ void main()
 
     uint n_units = push.n_cols / UNIT;
     for (uint u = gl_LocalInvocationID.x; u < n_units; u += WORKGROUP_SIZE) {
-        Unit units[OUT_ROWS];
+        Scales scales[OUT_ROWS];
         [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++)
-            units[o] = load_unit(row[o], u);
-        uint column = unit_column(u);
-        [[unroll]] for (uint q = 0u; q < QUADS; q++) {
-            vec4 in_x[N_ROWS];
-            [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
-                in_x[r] = load_x(r * push.in_stride + column + quad_column(q));
-            [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++) {
-                vec4 w = quad(units[o], q);
+            scales[o] = load_scales(row[o], u);
+        MAYBE_UNROLL for (uint s = 0u; s < UNIT_STEPS; s++) {
+            Bits bits[OUT_ROWS];
+            [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++)
+                bits[o] = load_bits(row[o], u, s);
+            uint column = unit_column(u) + s * STEP_COLUMNS;
+            MAYBE_UNROLL for (uint q = 0u; q < STEP_QUADS; q++) {
+                vec4 in_x[N_ROWS];
                 [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
-                    sums[o * N_ROWS + r] += dot(w, in_x[r]);
+                    in_x[r] = load_x(r * push.in_stride + column + quad_column(q));
+                [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++) {
+                    vec4 w = quad(scales[o], bits[o], s, q);
+                    [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
+                        sums[o * N_ROWS + r] += dot(w, in_x[r]);
+                }
             }
         }
     }
@@ -97,5 +107,9 @@ void main()
             sums[i] += weight(row[i / N_ROWS], c) * x[i % N_ROWS * push.in_stride + c];
     }
 #endif
-    finish(sums, first);
+    float results[N_SUMS]; // a copy, so that indexing it leaves the sums in registers
+    [[unroll]] for (uint i = 0u; i < N_SUMS; i++)
+        results[i] = sums[i];
+    finish(results, first);
 }
+#endif

@@ -21,12 +21,27 @@ static uint32_t unit_of(uint32_t type)
     }
 }
 
-// Shaders address weights by 32-bit byte offsets, and elements of the other bindings by 32-bit
-// indexes.
-static bool fits_32_bits(uint32_t type, uint32_t n_cols, uint64_t n_rows)
+// Shaders address weights by 32-bit byte offsets.
+static bool weights_fit(uint32_t type, uint32_t n_cols, uint64_t n_rows)
 {
     const uint32_t block = smr_type_info((enum smr_type)type)->block_elements;
-    return n_cols % block == 0 && n_rows <= UINT32_MAX / smr_type_size((enum smr_type)type, n_cols);
+    return n_cols && n_cols % block == 0 &&
+           n_rows <= UINT32_MAX / smr_type_size((enum smr_type)type, n_cols);
+}
+
+// And elements of the other bindings by 32-bit indexes.
+static bool matmul_fits(uint32_t type, const struct smr_matmul_push *p)
+{
+    return weights_fit(type, p->n_cols, p->n_out) &&
+           (uint64_t)p->n_rows * p->in_stride <= UINT32_MAX &&
+           (uint64_t)p->n_rows * p->out_stride <= UINT32_MAX;
+}
+
+// Where subgroups are as narrow as a processor's vectors, a processor runs them: there unrolled code
+// takes seconds to compile and runs no faster.
+static bool worth_unrolling(const struct smr_limits *limits)
+{
+    return limits->max_subgroup_size > 8;
 }
 
 // ---- embed --------------------------------------------------------------------------------------
@@ -35,7 +50,8 @@ static bool embed_specialise(struct smr_kernel_key *key, const struct smr_limits
                              const void *push)
 {
     const struct smr_embed_push *p = push;
-    if (!p->n_cols || !fits_32_bits(key->type, p->n_cols, p->row_count))
+    if (!weights_fit(key->type, p->n_cols, p->row_count) ||
+        (uint64_t)p->n_rows * p->n_cols > UINT32_MAX)
         return false;
     key->constants[0] = smr_workgroup_size(limits, 64);
     return true;
@@ -70,15 +86,54 @@ const struct smr_kernel_desc smr_desc_embed = {
     .groups = embed_groups,
 };
 
+// ---- matvec and matmul for narrow subgroups (lib/lanes.glsl) --------------------------------------
+
+#define LANES_DEFINES "#define USE_LANES 1\n"
+
+// Constants: workgroup size, rows of x and rows of weights of an invocation, subgroup size, quads
+// that an invocation does at a time.
+static bool lanes_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                             uint32_t n_rows)
+{
+    const uint32_t lanes = limits->subgroup_size;
+    if (lanes < 4 || lanes > 8 || limits->min_subgroup_size != lanes ||
+        limits->max_subgroup_size != lanes)
+        return false;
+    key->constants[0] = smr_workgroup_size(limits, lanes);
+    key->constants[1] = n_rows;
+    key->constants[2] = 2;
+    key->constants[3] = lanes;
+    // One load of the whole subgroup is `lanes` values of x: several rows' or several quads'.
+    key->constants[4] = n_rows == 1 && lanes == 8 && key->type != SMR_F32 ? 2 : 1;
+    return key->constants[0] == lanes;
+}
+
+static uint32_t lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
+{
+    return smr_div_up(n_out, key->constants[0] * key->constants[2]);
+}
+
 // ---- matvec -------------------------------------------------------------------------------------
+
+enum { MATVEC_PLAIN, MATVEC_SUBGROUP, MATVEC_UNROLLED, MATVEC_LANES };
+static const struct smr_variant matvec_variants[] = {
+    [MATVEC_PLAIN] = {"plain", "", 0},
+    [MATVEC_SUBGROUP] = {"subgroup", "#define USE_SUBGROUP 1\n", SMR_CAP_SUBGROUP},
+    [MATVEC_UNROLLED] = {"unrolled", "#define USE_SUBGROUP 1\n#define LONG_CODE 1\n",
+                         SMR_CAP_SUBGROUP},
+    [MATVEC_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
+};
 
 // Constants: workgroup size, n_rows, rows of weights of a workgroup.
 static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
 {
     const struct smr_matmul_push *p = push;
-    if (!p->n_cols || !p->n_rows || p->n_rows > SMR_MATVEC_MAX_ROWS ||
-        !fits_32_bits(key->type, p->n_cols, p->n_out))
+    if (!p->n_rows || p->n_rows > SMR_MATVEC_MAX_ROWS || !matmul_fits(key->type, p))
+        return false;
+    if (key->variant == MATVEC_LANES)
+        return lanes_specialise(key, limits, p->n_rows);
+    if (key->variant == MATVEC_UNROLLED && !worth_unrolling(limits))
         return false;
     // No more invocations than there are units in a row, nor than two subgroups' worth.
     uint32_t size = smr_workgroup_size(limits, 64);
@@ -93,7 +148,9 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
 static void matvec_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_matmul_push *p = push;
-    smr_spread_groups(smr_div_up(p->n_out, key->constants[2]), groups);
+    smr_spread_groups(key->variant == MATVEC_LANES ? lanes_groups(key, p->n_out)
+                                                   : smr_div_up(p->n_out, key->constants[2]),
+                      groups);
 }
 
 const struct smr_kernel_desc smr_desc_matvec = {
@@ -101,12 +158,12 @@ const struct smr_kernel_desc smr_desc_matvec = {
     .twin = smr_twin_matvec,
     .n_bindings = 4,
     .push_size = sizeof(struct smr_matmul_push),
-    .n_constants = 3,
+    .n_constants = 5,
     .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
     .types = weight_types,
     .n_types = SMR_COUNT(weight_types),
-    .variants = smr_variants_subgroup,
-    .n_variants = SMR_COUNT(smr_variants_subgroup),
+    .variants = matvec_variants,
+    .n_variants = SMR_COUNT(matvec_variants),
     .tolerance = 1e-10,
     .specialise = matvec_specialise,
     .groups = matvec_groups,
@@ -116,12 +173,23 @@ const struct smr_kernel_desc smr_desc_matvec = {
 
 enum { MATMUL_STEP = 32 }; // columns of w in shared memory, as in matmul.comp
 
+enum { MATMUL_PLAIN, MATMUL_UNROLLED, MATMUL_LANES };
+static const struct smr_variant matmul_variants[] = {
+    [MATMUL_PLAIN] = {"plain", "", 0},
+    [MATMUL_UNROLLED] = {"unrolled", "#define LONG_CODE 1\n", 0},
+    [MATMUL_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
+};
+
 // Constants: workgroup size, tile of output columns and rows, tile of one invocation.
 static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
 {
     const struct smr_matmul_push *p = push;
-    if (!p->n_cols || !fits_32_bits(key->type, p->n_cols, p->n_out))
+    if (!matmul_fits(key->type, p))
+        return false;
+    if (key->variant == MATMUL_LANES)
+        return lanes_specialise(key, limits, p->n_rows <= 32 ? 8 : 16);
+    if (key->variant == MATMUL_UNROLLED && !worth_unrolling(limits))
         return false;
     const uint32_t tile_o = 64, tile_r = 32, sub_o = 4, sub_r = 4;
     const uint32_t size = tile_o / sub_o * (tile_r / sub_r);
@@ -139,8 +207,13 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
 static void matmul_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_matmul_push *p = push;
-    groups[0] = smr_max_u32(1, smr_div_up(p->n_out, key->constants[1]));
-    groups[1] = smr_max_u32(1, smr_div_up(p->n_rows, key->constants[2]));
+    if (key->variant == MATMUL_LANES) {
+        groups[0] = smr_max_u32(1, lanes_groups(key, p->n_out));
+        groups[1] = smr_max_u32(1, smr_div_up(p->n_rows, key->constants[1]));
+    } else {
+        groups[0] = smr_max_u32(1, smr_div_up(p->n_out, key->constants[1]));
+        groups[1] = smr_max_u32(1, smr_div_up(p->n_rows, key->constants[2]));
+    }
     groups[2] = 1;
 }
 
@@ -153,8 +226,8 @@ const struct smr_kernel_desc smr_desc_matmul = {
     .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
     .types = weight_types,
     .n_types = SMR_COUNT(weight_types),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = matmul_variants,
+    .n_variants = SMR_COUNT(matmul_variants),
     .tolerance = 1e-10,
     .specialise = matmul_specialise,
     .groups = matmul_groups,

@@ -1,28 +1,18 @@
-// bf16.glsl - weights that are the upper half of f32. Rows of odd length begin in the middle of a
-// word.
+// bf16.glsl - weights that are the upper halves of f32. Rows of odd length begin in the middle of a word.
 #define PLAIN_FLOATS 1
-#define UNIT 8u
-#define QUADS 2u
 #define ROW_SIZE(n_cols) ((n_cols) * 2u)
 
-struct Unit {
-    uint w[4];
+const uint UNIT = 8u, UNIT_STEPS = 1u, STEP_QUADS = 2u, STEP_COLUMNS = 8u;
+
+#define Scales uint // none
+
+struct Bits {
+    uvec4 w;
 };
 
 float weight(uint row, uint c)
 {
     return uintBitsToFloat(load_u16(row + 2u * c) << 16);
-}
-
-Unit load_unit(uint row, uint u)
-{
-    uint at = (row >> 2) + 4u * u;
-    bool odd = (row & 2u) != 0u;
-    uint w0 = weights[at], w1 = weights[at + 1u], w2 = weights[at + 2u], w3 = weights[at + 3u];
-    uint w4 = weights[at + (odd ? 4u : 3u)];
-    Unit t;
-    t.w = uint[4](join(w0, w1, odd), join(w1, w2, odd), join(w2, w3, odd), join(w3, w4, odd));
-    return t;
 }
 
 uint unit_column(uint u)
@@ -35,8 +25,23 @@ uint quad_column(uint q)
     return 4u * q;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    uint a = t.w[2u * q], b = t.w[2u * q + 1u];
-    return uintBitsToFloat(uvec4(a << 16, a & 0xffff0000u, b << 16, b & 0xffff0000u));
+    return 0u;
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    uint at = (row >> 2) + 4u * u;
+    bool odd = (row & 2u) != 0u;
+    uint w0 = weights[at], w1 = weights[at + 1u], w2 = weights[at + 2u], w3 = weights[at + 3u];
+    uint w4 = weights[at + (odd ? 4u : 3u)];
+    return Bits(uvec4(join(w0, w1, odd), join(w1, w2, odd), join(w2, w3, odd), join(w3, w4, odd)));
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    uint low = q == 0u ? b.w.x : b.w.z, high = q == 0u ? b.w.y : b.w.w;
+    return uintBitsToFloat(
+        uvec4(low << 16, low & 0xffff0000u, high << 16, high & 0xffff0000u));
 }

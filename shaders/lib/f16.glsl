@@ -1,27 +1,18 @@
 // f16.glsl - weights that are f16. Rows of odd length begin in the middle of a word.
 #define PLAIN_FLOATS 1
-#define UNIT 8u
-#define QUADS 2u
 #define ROW_SIZE(n_cols) ((n_cols) * 2u)
 
-struct Unit {
-    uint w[4];
+const uint UNIT = 8u, UNIT_STEPS = 1u, STEP_QUADS = 2u, STEP_COLUMNS = 8u;
+
+#define Scales uint // none
+
+struct Bits {
+    uvec4 w;
 };
 
 float weight(uint row, uint c)
 {
     return f16_to_f32(load_u16(row + 2u * c));
-}
-
-Unit load_unit(uint row, uint u)
-{
-    uint at = (row >> 2) + 4u * u;
-    bool odd = (row & 2u) != 0u;
-    uint w0 = weights[at], w1 = weights[at + 1u], w2 = weights[at + 2u], w3 = weights[at + 3u];
-    uint w4 = weights[at + (odd ? 4u : 3u)];
-    Unit t;
-    t.w = uint[4](join(w0, w1, odd), join(w1, w2, odd), join(w2, w3, odd), join(w3, w4, odd));
-    return t;
 }
 
 uint unit_column(uint u)
@@ -34,7 +25,22 @@ uint quad_column(uint q)
     return 4u * q;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    return vec4(unpackHalf2x16(t.w[2u * q]), unpackHalf2x16(t.w[2u * q + 1u]));
+    return 0u;
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    uint at = (row >> 2) + 4u * u;
+    bool odd = (row & 2u) != 0u;
+    uint w0 = weights[at], w1 = weights[at + 1u], w2 = weights[at + 2u], w3 = weights[at + 3u];
+    uint w4 = weights[at + (odd ? 4u : 3u)];
+    return Bits(uvec4(join(w0, w1, odd), join(w1, w2, odd), join(w2, w3, odd), join(w3, w4, odd)));
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    uint low = q == 0u ? b.w.x : b.w.z, high = q == 0u ? b.w.y : b.w.w;
+    return vec4(unpackHalf2x16(low), unpackHalf2x16(high));
 }

@@ -1,25 +1,18 @@
 // f32.glsl - weights that are f32.
 #define PLAIN_FLOATS 1
-#define UNIT 4u
-#define QUADS 1u
 #define ROW_SIZE(n_cols) ((n_cols) * 4u)
 
-struct Unit {
+const uint UNIT = 4u, UNIT_STEPS = 1u, STEP_QUADS = 1u, STEP_COLUMNS = 4u;
+
+#define Scales uint // none
+
+struct Bits {
     vec4 w;
 };
 
 float weight(uint row, uint c)
 {
     return uintBitsToFloat(weights[(row >> 2) + c]);
-}
-
-Unit load_unit(uint row, uint u)
-{
-    uint at = (row >> 2) + 4u * u;
-    Unit t;
-    t.w = uintBitsToFloat(
-        uvec4(weights[at], weights[at + 1u], weights[at + 2u], weights[at + 3u]));
-    return t;
 }
 
 uint unit_column(uint u)
@@ -32,7 +25,19 @@ uint quad_column(uint q)
     return 0u;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    return t.w;
+    return 0u;
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    uint at = (row >> 2) + 4u * u;
+    return Bits(uintBitsToFloat(
+        uvec4(weights[at], weights[at + 1u], weights[at + 2u], weights[at + 3u])));
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    return b.w;
 }

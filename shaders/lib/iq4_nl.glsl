@@ -2,30 +2,19 @@
 // in the low halves of the bytes, 16 to 31 in the high ones. The levels are spaced for values of a
 // normal distribution.
 //
-// A block begins at an even byte: five words hold it either way.
-#define UNIT 32u
-#define QUADS 8u
+// A block begins at an even byte, so its quants begin in the middle of a word or at one. A step is 8
+// bytes.
 #define ROW_SIZE(n_cols) ((n_cols) / 32u * 18u)
 
-struct Unit {
+const uint UNIT = 32u, UNIT_STEPS = 2u, STEP_QUADS = 4u, STEP_COLUMNS = 8u;
+
+struct Scales {
     float d;
-    uint q[4];
 };
 
-Unit load_unit(uint row, uint u)
-{
-    uint block = row + 18u * u, at = block >> 2;
-    bool even = (block & 2u) == 0u; // the quants are in the middle of words
-    Unit t;
-    uint low = weights[at];
-    t.d = f16_to_f32(even ? low & 0xffffu : low >> 16);
-    [[unroll]] for (uint i = 0u; i < 4u; i++) {
-        uint high = weights[at + 1u + i];
-        t.q[i] = even ? low >> 16 | high << 16 : high;
-        low = high;
-    }
-    return t;
-}
+struct Bits {
+    uvec2 q;
+};
 
 uint unit_column(uint u)
 {
@@ -34,11 +23,24 @@ uint unit_column(uint u)
 
 uint quad_column(uint q)
 {
-    return 4u * q;
+    return (q & 1u) * 4u + (q & 2u) * 8u;
 }
 
-// A table of 16 bytes in four words, plus 128: an array indexed by a variable would go through
-// memory on many devices.
+Scales load_scales(uint row, uint u)
+{
+    return Scales(f16_to_f32(load_u16(row + 18u * u)));
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    uint at = row + 18u * u + 2u + 8u * s, i = at >> 2;
+    bool odd = (at & 2u) != 0u;
+    uint w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + (odd ? 2u : 1u)];
+    return Bits(uvec2(join(w0, w1, odd), join(w1, w2, odd)));
+}
+
+// -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113, plus 128, in four words:
+// an array indexed by a variable would go through memory on many devices.
 float level(uint i)
 {
     uint low = (i & 4u) == 0u ? 0x3f2d1801u : 0x766a5d4fu;
@@ -47,9 +49,10 @@ float level(uint i)
     return float(word >> (i & 3u) * 8u & 0xffu) - 128.0;
 }
 
-vec4 quad(Unit t, uint q)
+vec4 quad(Scales t, Bits b, uint s, uint q)
 {
-    uint word = t.q[q & 3u] >> (q & 4u);
+    uint word = (q & 1u) == 0u ? b.q.x : b.q.y;
+    word = word >> (q & 2u) * 2u & 0x0f0f0f0fu;
     return t.d * vec4(level(word & 15u), level(word >> 8 & 15u), level(word >> 16 & 15u),
-                      level(word >> 24 & 15u));
+                      level(word >> 24));
 }

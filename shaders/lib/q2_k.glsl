@@ -2,30 +2,18 @@
 // 16, w = d s q - m t, s in the low and t in the high half of the group's byte. Element
 // 128 h + 32 g + l is in bits 2g of q[32 h + l].
 //
-// A unit is eight l of one h, for all four g.
-#define UNIT 32u
-#define QUADS 8u
+// A unit is eight l of one h, for all four g; a step is four of the l.
 #define ROW_SIZE(n_cols) ((n_cols) / 256u * 84u)
 
-struct Unit {
-    vec4 scales, minimums; // for each g
-    uint q[2];
+const uint UNIT = 32u, UNIT_STEPS = 2u, STEP_QUADS = 4u, STEP_COLUMNS = 4u;
+
+struct Scales {
+    vec4 groups, minimums; // for each g
 };
 
-Unit load_unit(uint row, uint u)
-{
-    uint at = (row >> 2) + 21u * (u >> 3), h = u >> 2 & 1u, part = u & 3u;
-    uint shift = (part & 2u) * 4u;
-    uint s0 = weights[at + 2u * h] >> shift, s1 = weights[at + 2u * h + 1u] >> shift;
-    uvec4 s = uvec4(s0, s0 >> 16, s1, s1 >> 16);
-    uint d = weights[at + 20u];
-    Unit t;
-    t.q[0] = weights[at + 4u + 8u * h + 2u * part];
-    t.q[1] = weights[at + 5u + 8u * h + 2u * part];
-    t.scales = f16_to_f32(d & 0xffffu) * vec4(s & 15u);
-    t.minimums = f16_to_f32(d >> 16) * vec4(s >> 4 & 15u);
-    return t;
-}
+struct Bits {
+    uint q;
+};
 
 uint unit_column(uint u)
 {
@@ -34,11 +22,24 @@ uint unit_column(uint u)
 
 uint quad_column(uint q)
 {
-    return (q >> 1) * 32u + (q & 1u) * 4u;
+    return 32u * q;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    uint g = q >> 1;
-    return t.scales[g] * bytes(t.q[q & 1u] >> 2u * g & 0x03030303u) - t.minimums[g];
+    uint at = (row >> 2) + 21u * (u >> 3), h = u >> 2 & 1u, shift = (u & 2u) * 4u;
+    uint s0 = weights[at + 2u * h] >> shift, s1 = weights[at + 2u * h + 1u] >> shift;
+    uvec4 s = uvec4(s0, s0 >> 16, s1, s1 >> 16);
+    uint d = weights[at + 20u];
+    return Scales(f16_to_f32(d & 0xffffu) * vec4(s & 15u), f16_to_f32(d >> 16) * vec4(s >> 4 & 15u));
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    return Bits(weights[(row >> 2) + 21u * (u >> 3) + 4u + 2u * (u & 7u) + s]);
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    return t.groups[q] * bytes(b.q >> 2u * q & 0x03030303u) - t.minimums[q];
 }

@@ -1,25 +1,16 @@
 // q4_1.glsl - blocks of 32 in 20 bytes: { f16 d, m; uint8 q[16]; }, w = d q + m, elements 0 to 15 in
-// the low halves of the bytes, 16 to 31 in the high ones.
-#define UNIT 32u
-#define QUADS 8u
+// the low halves of the bytes, 16 to 31 in the high ones. A step is a word.
 #define ROW_SIZE(n_cols) ((n_cols) / 32u * 20u)
 
-struct Unit {
+const uint UNIT = 32u, UNIT_STEPS = 4u, STEP_QUADS = 2u, STEP_COLUMNS = 4u;
+
+struct Scales {
     float d, m;
-    uint q[4];
 };
 
-Unit load_unit(uint row, uint u)
-{
-    uint at = (row >> 2) + 5u * u;
-    Unit t;
-    uint scales = weights[at];
-    t.d = f16_to_f32(scales & 0xffffu);
-    t.m = f16_to_f32(scales >> 16);
-    [[unroll]] for (uint i = 0u; i < 4u; i++)
-        t.q[i] = weights[at + 1u + i];
-    return t;
-}
+struct Bits {
+    uint q;
+};
 
 uint unit_column(uint u)
 {
@@ -28,10 +19,21 @@ uint unit_column(uint u)
 
 uint quad_column(uint q)
 {
-    return 4u * q;
+    return 16u * q;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    return t.d * bytes(t.q[q & 3u] >> (q & 4u) & 0x0f0f0f0fu) + t.m;
+    uint scales = weights[(row >> 2) + 5u * u];
+    return Scales(f16_to_f32(scales & 0xffffu), f16_to_f32(scales >> 16));
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    return Bits(weights[(row >> 2) + 5u * u + 1u + s]);
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    return t.d * bytes(b.q >> 4u * q & 0x0f0f0f0fu) + t.m;
 }

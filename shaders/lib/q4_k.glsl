@@ -2,27 +2,18 @@
 // 32, w = d s q - m t. Groups 2c and 2c + 1 are in the low and high halves of q[32 c] to
 // q[32 c + 31].
 //
-// A unit is 16 bytes of q: half of each of two groups.
-#define UNIT 32u
-#define QUADS 8u
+// A unit is 16 bytes of q: half of each of two groups. A step is a word of them.
 #define ROW_SIZE(n_cols) ((n_cols) / 256u * 144u)
 
-struct Unit {
-    vec4 scales; // scale and minimum of the low and of the high halves
-    uint q[4];
+const uint UNIT = 32u, UNIT_STEPS = 4u, STEP_QUADS = 2u, STEP_COLUMNS = 4u;
+
+struct Scales {
+    vec4 groups; // scale and minimum of the low and of the high halves
 };
 
-Unit load_unit(uint row, uint u)
-{
-    uint at = (row >> 2) + 36u * (u >> 3), part = u & 7u;
-    Unit t;
-    uint d = weights[at];
-    uvec3 s = uvec3(weights[at + 1u], weights[at + 2u], weights[at + 3u]);
-    [[unroll]] for (uint i = 0u; i < 4u; i++)
-        t.q[i] = weights[at + 4u + 4u * part + i];
-    t.scales = group_scales(s, part >> 1, f16_to_f32(d & 0xffffu), f16_to_f32(d >> 16));
-    return t;
-}
+struct Bits {
+    uint q;
+};
 
 uint unit_column(uint u)
 {
@@ -31,11 +22,24 @@ uint unit_column(uint u)
 
 uint quad_column(uint q)
 {
-    return (q & 3u) * 4u + (q & 4u) * 8u;
+    return 32u * q;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    vec2 scale = q < 4u ? t.scales.xy : t.scales.zw;
-    return scale.x * bytes(t.q[q & 3u] >> (q & 4u) & 0x0f0f0f0fu) - scale.y;
+    uint at = (row >> 2) + 36u * (u >> 3), d = weights[at];
+    uvec3 s = uvec3(weights[at + 1u], weights[at + 2u], weights[at + 3u]);
+    return Scales(
+        group_scales(s, u >> 1 & 3u, f16_to_f32(d & 0xffffu), f16_to_f32(d >> 16)));
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    return Bits(weights[(row >> 2) + 36u * (u >> 3) + 4u + 4u * (u & 7u) + s]);
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    vec2 group = q == 0u ? t.groups.xy : t.groups.zw;
+    return group.x * bytes(b.q >> 4u * q & 0x0f0f0f0fu) - group.y;
 }

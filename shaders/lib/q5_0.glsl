@@ -2,32 +2,20 @@
 // four bits of elements 0 to 15 in the low halves of q, of 16 to 31 in the high ones; fifth bit of
 // element i in bit i of `high`.
 //
-// A block begins at an even byte: six words hold it either way.
-#define UNIT 32u
-#define QUADS 8u
+// A block begins at an even byte, so `high` and the quants begin in the middle of a word or at one.
+// A step is 8 bytes of q.
 #define ROW_SIZE(n_cols) ((n_cols) / 32u * 22u)
 
-struct Unit {
+const uint UNIT = 32u, UNIT_STEPS = 2u, STEP_QUADS = 4u, STEP_COLUMNS = 8u;
+
+struct Scales {
     float d;
     uint high;
-    uint q[4];
 };
 
-Unit load_unit(uint row, uint u)
-{
-    uint block = row + 22u * u, at = block >> 2;
-    bool even = (block & 2u) == 0u; // `high` and the quants are in the middle of words
-    Unit t;
-    uint first = weights[at], low = weights[at + 1u];
-    t.d = f16_to_f32(even ? first & 0xffffu : first >> 16);
-    t.high = even ? first >> 16 | low << 16 : low;
-    [[unroll]] for (uint i = 0u; i < 4u; i++) {
-        uint high = weights[at + 2u + i];
-        t.q[i] = even ? low >> 16 | high << 16 : high;
-        low = high;
-    }
-    return t;
-}
+struct Bits {
+    uvec2 q;
+};
 
 uint unit_column(uint u)
 {
@@ -36,12 +24,27 @@ uint unit_column(uint u)
 
 uint quad_column(uint q)
 {
-    return 4u * q;
+    return (q & 1u) * 4u + (q & 2u) * 8u;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    // The product moves bits 0 to 3 to bits 4, 12, 20, 28.
-    uint high = (t.high >> 4u * q & 15u) * 0x02040810u & 0x10101010u;
-    return t.d * bytes(t.q[q & 3u] >> (q & 4u) & 0x0f0f0f0fu | high) - 16.0 * t.d;
+    uint at = row + 22u * u, i = at >> 2, w0 = weights[i], w1 = weights[i + 1u];
+    bool odd = (at & 2u) != 0u;
+    return Scales(f16_to_f32(odd ? w0 >> 16 : w0 & 0xffffu), odd ? w1 : w0 >> 16 | w1 << 16);
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    uint at = row + 22u * u + 6u + 8u * s, i = at >> 2;
+    bool odd = (at & 2u) != 0u;
+    uint w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + (odd ? 2u : 1u)];
+    return Bits(uvec2(join(w0, w1, odd), join(w1, w2, odd)));
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    uint word = (q & 1u) == 0u ? b.q.x : b.q.y;
+    uint high = spread_bits(t.high >> 8u * s + (q & 1u) * 4u + (q & 2u) * 8u);
+    return t.d * bytes(word >> (q & 2u) * 2u & 0x0f0f0f0fu | high) - 16.0 * t.d;
 }

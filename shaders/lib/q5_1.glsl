@@ -1,28 +1,18 @@
 // q5_1.glsl - blocks of 32 in 24 bytes: { f16 d, m; uint32 high; uint8 q[16]; }, w = d q + m, low
 // four bits of elements 0 to 15 in the low halves of q, of 16 to 31 in the high ones; fifth bit of
-// element i in bit i of `high`.
-#define UNIT 32u
-#define QUADS 8u
+// element i in bit i of `high`. A step is a word of q.
 #define ROW_SIZE(n_cols) ((n_cols) / 32u * 24u)
 
-struct Unit {
+const uint UNIT = 32u, UNIT_STEPS = 4u, STEP_QUADS = 2u, STEP_COLUMNS = 4u;
+
+struct Scales {
     float d, m;
     uint high;
-    uint q[4];
 };
 
-Unit load_unit(uint row, uint u)
-{
-    uint at = (row >> 2) + 6u * u;
-    Unit t;
-    uint scales = weights[at];
-    t.d = f16_to_f32(scales & 0xffffu);
-    t.m = f16_to_f32(scales >> 16);
-    t.high = weights[at + 1u];
-    [[unroll]] for (uint i = 0u; i < 4u; i++)
-        t.q[i] = weights[at + 2u + i];
-    return t;
-}
+struct Bits {
+    uint q;
+};
 
 uint unit_column(uint u)
 {
@@ -31,12 +21,22 @@ uint unit_column(uint u)
 
 uint quad_column(uint q)
 {
-    return 4u * q;
+    return 16u * q;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    // The product moves bits 0 to 3 to bits 4, 12, 20, 28.
-    uint high = (t.high >> 4u * q & 15u) * 0x02040810u & 0x10101010u;
-    return t.d * bytes(t.q[q & 3u] >> (q & 4u) & 0x0f0f0f0fu | high) + t.m;
+    uint at = (row >> 2) + 6u * u, scales = weights[at];
+    return Scales(f16_to_f32(scales & 0xffffu), f16_to_f32(scales >> 16), weights[at + 1u]);
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    return Bits(weights[(row >> 2) + 6u * u + 2u + s]);
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    uint high = spread_bits(t.high >> 4u * s + 16u * q);
+    return t.d * bytes(b.q >> 4u * q & 0x0f0f0f0fu | high) + t.m;
 }

@@ -3,43 +3,20 @@
 // low[64 h + 32 (g % 2) + l], in the high half when g >= 2, and its high two in bits 2g of
 // high[32 h + l].
 //
-// A unit is eight l of one h, for all four g. A block begins at an even byte, so eight bytes are
-// read as three words.
-#define UNIT 32u
-#define QUADS 8u
+// A unit is eight l of one h, for all four g; a step is four of the l. A block begins at an even
+// byte, so a word of it is cut out of two.
 #define ROW_SIZE(n_cols) ((n_cols) / 256u * 210u)
 
-struct Unit {
-    vec4 scales; // for each g
-    uint low[4]; // eight bytes for g of 0 and 2, eight for g of 1 and 3
-    uint high[2];
+const uint UNIT = 32u, UNIT_STEPS = 2u, STEP_QUADS = 4u, STEP_COLUMNS = 4u;
+
+struct Scales {
+    vec4 groups; // scale for each g
 };
 
-Unit load_unit(uint row, uint u)
-{
-    uint block = row + 210u * (u >> 3), at = block >> 2, h = u >> 2 & 1u, part = u & 3u;
-    bool odd = (block & 2u) != 0u;
-    Unit t;
-    uint i = at + 16u * h + 2u * part;
-    uint w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + 2u];
-    t.low[0] = join(w0, w1, odd);
-    t.low[1] = join(w1, w2, odd);
-    w0 = weights[i + 8u], w1 = weights[i + 9u], w2 = weights[i + 10u];
-    t.low[2] = join(w0, w1, odd);
-    t.low[3] = join(w1, w2, odd);
-    i = at + 32u + 8u * h + 2u * part;
-    w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + 2u];
-    t.high[0] = join(w0, w1, odd);
-    t.high[1] = join(w1, w2, odd);
-    i = at + 48u + 2u * h;
-    w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + 2u];
-    uint shift = (part & 2u) * 4u, d = weights[at + 52u];
-    int s0 = int(join(w0, w1, odd) >> shift), s1 = int(join(w1, w2, odd) >> shift);
-    t.scales = f16_to_f32(odd ? d >> 16 : d & 0xffffu) *
-               vec4(float(bitfieldExtract(s0, 0, 8)), float(bitfieldExtract(s0, 16, 8)),
-                    float(bitfieldExtract(s1, 0, 8)), float(bitfieldExtract(s1, 16, 8)));
-    return t;
-}
+struct Bits {
+    uvec2 low; // for g of 0 and 2, of 1 and 3
+    uint high;
+};
 
 uint unit_column(uint u)
 {
@@ -48,13 +25,34 @@ uint unit_column(uint u)
 
 uint quad_column(uint q)
 {
-    return (q >> 1) * 32u + (q & 1u) * 4u;
+    return 32u * q;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    uint g = q >> 1, j = q & 1u;
-    uint low = t.low[(g & 1u) * 2u + j] >> (g & 2u) * 2u & 0x0f0f0f0fu;
-    uint high = t.high[j] >> 2u * g & 0x03030303u;
-    return t.scales[g] * bytes(low | high << 4) - 32.0 * t.scales[g];
+    uint block = row + 210u * (u >> 3), h = u >> 2 & 1u, shift = (u & 2u) * 4u;
+    uint i = (block >> 2) + 48u + 2u * h;
+    bool odd = (block & 2u) != 0u;
+    uint w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + 2u];
+    int s0 = int(join(w0, w1, odd) >> shift), s1 = int(join(w1, w2, odd) >> shift);
+    return Scales(f16_to_f32(load_u16(block + 208u)) *
+                  vec4(float(bitfieldExtract(s0, 0, 8)), float(bitfieldExtract(s0, 16, 8)),
+                       float(bitfieldExtract(s1, 0, 8)), float(bitfieldExtract(s1, 16, 8))));
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    uint block = row + 210u * (u >> 3), i = (block >> 2) + 2u * (u & 3u) + s, h = u >> 2 & 1u;
+    bool odd = (block & 2u) != 0u;
+    uint low = i + 16u * h, high = i + 32u + 8u * h;
+    return Bits(uvec2(join(weights[low], weights[low + 1u], odd),
+                      join(weights[low + 8u], weights[low + 9u], odd)),
+                join(weights[high], weights[high + 1u], odd));
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    uint low = ((q & 1u) == 0u ? b.low.x : b.low.y) >> (q & 2u) * 2u & 0x0f0f0f0fu;
+    uint high = (b.high >> 2u * q & 0x03030303u) << 4;
+    return t.groups[q] * bytes(low | high) - 32.0 * t.groups[q];
 }

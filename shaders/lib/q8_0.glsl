@@ -1,30 +1,18 @@
 // q8_0.glsl - blocks of 32 in 34 bytes: { f16 d; int8 q[32]; }, w = d q.
 //
-// A block begins at an even byte: nine words hold it either way, and the quants begin at the second
-// half of the first word or at the second word. Signed bytes are read as unsigned ones less 128.
-#define UNIT 32u
-#define QUADS 8u
+// A block begins at an even byte, so its quants begin in the middle of a word or at one. Signed
+// bytes are read as unsigned ones less 128. A step is 8 bytes.
 #define ROW_SIZE(n_cols) ((n_cols) / 32u * 34u)
 
-struct Unit {
+const uint UNIT = 32u, UNIT_STEPS = 4u, STEP_QUADS = 2u, STEP_COLUMNS = 8u;
+
+struct Scales {
     float d;
-    uint q[8];
 };
 
-Unit load_unit(uint row, uint u)
-{
-    uint block = row + 34u * u, at = block >> 2;
-    bool even = (block & 2u) == 0u; // the quants are in the middle of words
-    Unit t;
-    uint low = weights[at];
-    t.d = f16_to_f32(even ? low & 0xffffu : low >> 16);
-    [[unroll]] for (uint i = 0u; i < 8u; i++) {
-        uint high = weights[at + 1u + i];
-        t.q[i] = (even ? low >> 16 | high << 16 : high) ^ 0x80808080u;
-        low = high;
-    }
-    return t;
-}
+struct Bits {
+    uvec2 q;
+};
 
 uint unit_column(uint u)
 {
@@ -36,7 +24,20 @@ uint quad_column(uint q)
     return 4u * q;
 }
 
-vec4 quad(Unit t, uint q)
+Scales load_scales(uint row, uint u)
 {
-    return t.d * bytes(t.q[q]) - 128.0 * t.d;
+    return Scales(f16_to_f32(load_u16(row + 34u * u)));
+}
+
+Bits load_bits(uint row, uint u, uint s)
+{
+    uint at = row + 34u * u + 2u + 8u * s, i = at >> 2;
+    bool odd = (at & 2u) != 0u;
+    uint w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + (odd ? 2u : 1u)];
+    return Bits(uvec2(join(w0, w1, odd), join(w1, w2, odd)) ^ 0x80808080u);
+}
+
+vec4 quad(Scales t, Bits b, uint s, uint q)
+{
+    return t.d * bytes(q == 0u ? b.q.x : b.q.y) - 128.0 * t.d;
 }

@@ -1,21 +1,22 @@
 // weights.glsl - reading weights of any block format, chosen by TYPE_Q4_K and the like.
 //
-// A row of weights is cut into units: as many weights as one invocation decodes at a time, in quads
-// of four consecutive columns. A unit is laid out so that each byte of a block is read once, hence
-// the quads of a unit need not be neighbours. Each format's file says:
+// A row of weights is cut into units: as many weights as share what is read of scales. A unit is
+// read in steps of a word or two, and a step has quads: the weights of four consecutive columns.
+// Units and steps are laid out so that each byte of a block is read once, hence the quads of a step
+// need not be neighbours. Each format's file says:
 //
-//   UNIT              weights of a unit
-//   QUADS             UNIT / 4
-//   ROW_SIZE(n_cols)  bytes of a row
-//   struct Unit       what was read of a unit
-//   Unit load_unit(uint row, uint u)    unit u of the row that begins at byte `row` of the binding
-//   uint unit_column(uint u)            column of its first quad
-//   uint quad_column(uint q)            column of quad q, counted from the first quad's
-//   vec4 quad(Unit t, uint q)           the weights of quad q; q is a constant after unrolling
+//   UNIT          weights of a unit = UNIT_STEPS * STEP_QUADS * 4
+//   ROW_SIZE(n)   bytes of a row of n columns
+//   Scales load_scales(row, u)    what the weights of unit u share; the row begins at byte `row`
+//   Bits load_bits(row, u, s)     step s of the unit
+//   vec4 quad(scales, bits, s, q) the weights of quad q of that step
+//   unit_column(u) + s * STEP_COLUMNS + quad_column(q)    the column of its first weight
+//
+// s and q may be variables, or constants after unrolling.
 //
 // Quantised rows are whole units. For F32, F16 and BF16, which define PLAIN_FLOATS, a row may end in
 // part of a unit, and
-//   float weight(uint row, uint c)      is the weight of column c
+//   float weight(row, c)          is the weight of column c
 //
 // Storage is 32 bits wide. Nothing is read but words that hold bytes of the unit asked for.
 // Formats: ggml-common.h and ggml-quants.c of https://github.com/ggml-org/ggml.
@@ -32,7 +33,7 @@ uint load_u16(uint at)
     return weights[at >> 2] >> ((at & 2u) << 3) & 0xffffu;
 }
 
-// The 32 bits that begin `odd` half-words into a pair of words.
+// The 32 bits that begin at `low`, or in the middle of it.
 uint join(uint low, uint high, bool odd)
 {
     return odd ? low >> 16 | high << 16 : low;
@@ -54,6 +55,21 @@ vec4 bytes(uint word)
     return vec4(float(word & 0xffu), float(word >> 8 & 0xffu), float(word >> 16 & 0xffu),
                 float(word >> 24));
 }
+
+// Bits 0 to 3 moved to bits 4, 12, 20, 28: the fifth bits of four bytes. No two of the shifted copies
+// that the product adds up meet in one bit.
+uint spread_bits(uint bits)
+{
+    return (bits & 15u) * 0x02040810u & 0x10101010u;
+}
+
+// Whether to unroll the loops over the steps and quads of a unit: short code compiles faster (by
+// seconds, on drivers that run on the processor), long code runs faster.
+#ifdef LONG_CODE
+#define MAYBE_UNROLL [[unroll]]
+#else
+#define MAYBE_UNROLL [[dont_unroll]]
+#endif
 
 #if defined(TYPE_Q4_K) || defined(TYPE_Q5_K)
 #include "lib/scales_k.glsl"

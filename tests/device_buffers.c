@@ -104,8 +104,9 @@ static void test_out_of_memory(void **state)
     struct smr_buffer_params params = {.size = smr_device_limits(f->device)->max_buffer_size,
                                        .name = "huge"};
     if (smr_device_get_info(f->device)->type <= SMR_DEVICE_INTEGRATED) {
-        free(all); // somebody's desktop
-        skip();
+        free(all);
+        skip_test("somebody's desktop runs on this");
+        return;
     }
     size_t n = 0;
     while (n < MOST && (all[n] = smr_buffer_create(f->device, &params)))
@@ -124,8 +125,10 @@ static void test_import(void **state)
 {
     struct fixture *f = *state;
     uint32_t alignment = smr_device_limits(f->device)->import_alignment;
-    if (!alignment)
-        skip();
+    if (!alignment) {
+        skip_test("the device cannot import");
+        return;
+    }
     size_t size = 16 * (size_t)alignment;
     uint32_t *data = NULL;
     assert_int_equal(posix_memalign((void **)&data, alignment, size), 0);
@@ -135,7 +138,8 @@ static void test_import(void **state)
     assert_string_equal(smr_context_error(f->context), "");
     if (!imported) {
         free(data);
-        skip();
+        skip_test("the driver refused to import");
+        return;
     }
     uint32_t n = (uint32_t)(size / 4), last = 0;
     smr_buffer *out = make_buffer(f, size, SMR_MEMORY_READBACK);

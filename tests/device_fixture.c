@@ -59,6 +59,11 @@ int device_teardown(void **state)
     return counters.n_validation_messages || f->log.n_errors ? -1 : 0;
 }
 
+void skip_test(const char *reason)
+{
+    fprintf(stderr, "# skipped: %s\n", reason);
+}
+
 void assert_error(struct fixture *f, enum smr_status status, const char *part)
 {
     if (!strstr(smr_context_error(f->context), part))

@@ -71,8 +71,10 @@ static void test_subgroup_size(void **state)
 {
     struct fixture *f = *state;
     const struct smr_limits *limits = smr_device_limits(f->device);
-    if (!(limits->capabilities & SMR_CAP_SUBGROUP_SIZE))
-        skip();
+    if (!(limits->capabilities & SMR_CAP_SUBGROUP_SIZE)) {
+        skip_test("the device does not let it be asked for");
+        return;
+    }
     for (uint32_t size = limits->min_subgroup_size; size <= limits->max_subgroup_size; size *= 2) {
         struct smr_kernel_params params = kernel_params(1);
         params.subgroup_size = size;
@@ -321,8 +323,10 @@ static void test_list_errors(void **state)
 static void test_timestamps(void **state)
 {
     struct fixture *f = *state;
-    if (!(smr_device_limits(f->device)->capabilities & SMR_CAP_TIMESTAMPS))
-        skip();
+    if (!(smr_device_limits(f->device)->capabilities & SMR_CAP_TIMESTAMPS)) {
+        skip_test("the device has none");
+        return;
+    }
     uint64_t times[3] = {0}, first[3] = {0};
     smr_buffer *a = make_buffer(f, 4 << 20, SMR_MEMORY_DEVICE), *b = make_buffer(f, 4 << 20, 0);
     smr_kernel *made = make_kernel(f, 1);

@@ -96,6 +96,7 @@ static bool add_backend(struct listing *listing, uint32_t i, struct smr_string *
         smr_string_printf(absent, "%s%s: %s", absent->size ? "\n" : "", backends[i]->name,
                           why.data);
     smr_string_finish(&why);
+    ok = ok && !(absent && absent->failed);
     if (!ok || !listing->states[i])
         return ok;
 

@@ -32,16 +32,20 @@ static void query_memory(struct smr_vk_instance *instance, VkPhysicalDevice phys
                          bool has_budget, VkPhysicalDeviceMemoryProperties *properties,
                          VkPhysicalDeviceMemoryBudgetPropertiesEXT *budget)
 {
+    VkPhysicalDeviceMemoryProperties2 both = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
+    uint64_t sum = 0;
     *budget = (VkPhysicalDeviceMemoryBudgetPropertiesEXT){
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
-    VkPhysicalDeviceMemoryProperties2 both = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
-        .pNext = has_budget ? budget : NULL,
-    };
     instance->vk.vkGetPhysicalDeviceMemoryProperties2(physical, &both);
     *properties = both.memoryProperties;
-    for (uint32_t i = 0; i < properties->memoryHeapCount && !has_budget; i++)
-        budget->heapBudget[i] = properties->memoryHeaps[i].size;
+    for (uint32_t i = 0; i < properties->memoryHeapCount; i++)
+        sum += budget->heapBudget[i] = properties->memoryHeaps[i].size;
+    // Mesa's drivers for hardware that is not there have no memory, and crash when asked for more.
+    if (!has_budget || !sum)
+        return;
+    both.pNext = budget;
+    instance->vk.vkGetPhysicalDeviceMemoryProperties2(physical, &both);
 }
 
 static uint64_t difference(uint64_t a, uint64_t b)

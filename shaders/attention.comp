@@ -8,8 +8,8 @@
 //   1. where the tile's keys lie, through the page table
 //   2. dot products: LANES invocations for a key, each a part of it
 //   3. an invocation for a key: its score; then the new maximum and the weights exp(s - max)
-//   4. values: an invocation for UNITS pairs of elements; where there are more invocations than
-//      pairs, KEY_GROUPS of them take every KEY_GROUPS-th key
+//   4. values: an invocation for UNITS octets of elements; where there are more invocations than
+//      octets, KEY_GROUPS of them take every KEY_GROUPS-th key
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
 #include "lib/cache.glsl"
@@ -33,16 +33,30 @@ const uint NO_SLOT = 0xffffffffu;
 layout(constant_id = 1) const uint HEAD_DIM = 64u;
 layout(constant_id = 2) const uint TILE = 64u;
 layout(constant_id = 3) const uint LANES = 8u;
-const uint PAIRS = HEAD_DIM / 2u;
-const uint KEY_GROUPS = PAIRS < WORKGROUP_SIZE ? WORKGROUP_SIZE / PAIRS : 1u;
-const uint UNITS = (PAIRS + WORKGROUP_SIZE - 1u) / WORKGROUP_SIZE;
+const uint OCTETS = (HEAD_DIM + 7u) / 8u;
+const uint KEY_GROUPS = OCTETS < WORKGROUP_SIZE ? WORKGROUP_SIZE / OCTETS : 1u;
+const uint UNITS = (OCTETS + WORKGROUP_SIZE - 1u) / WORKGROUP_SIZE;
 
-shared float query[HEAD_DIM];
+shared float query[OCTETS * 8u]; // zeros past head_dim
 shared uint place[TILE]; // of the key's and the value's vector in the cache, in words
 shared float part[TILE * LANES];
 shared float score[TILE];
 shared float weight[TILE];
-shared float sums[KEY_GROUPS * HEAD_DIM];
+shared float sums[KEY_GROUPS * OCTETS * 8u];
+
+// Four elements of the query.
+vec4 query_quad(uint i)
+{
+    return vec4(query[4u * i], query[4u * i + 1u], query[4u * i + 2u], query[4u * i + 3u]);
+}
+
+void keep(uint at, vec4 value)
+{
+    sums[at] = value.x;
+    sums[at + 1u] = value.y;
+    sums[at + 2u] = value.z;
+    sums[at + 3u] = value.w;
+}
 
 // Step 1. `n` keys from `first` on, of the sequence whose pages begin at `table`.
 void find_keys(uint table, uint kv_head, uint first, uint n)
@@ -61,9 +75,10 @@ void multiply_keys(uint n)
     for (uint t = gl_LocalInvocationID.x / LANES; t < n; t += WORKGROUP_SIZE / LANES) {
         uint base = place[t];
         float sum = 0.0;
-        [[dont_unroll]] for (uint u = lane; u < PAIRS; u += LANES) {
-            vec2 key = CACHE_PAIR(key_cache, base, u);
-            sum += key.x * query[2u * u] + key.y * query[2u * u + 1u];
+        [[dont_unroll]] for (uint o = lane; o < OCTETS; o += LANES) {
+            vec4 low, high;
+            CACHE_LOAD(key_cache, base, o, HEAD_DIM, low, high)
+            sum += dot(low, query_quad(2u * o)) + dot(high, query_quad(2u * o + 1u));
         }
         part[t * LANES + lane] = sum;
     }
@@ -103,15 +118,15 @@ void main()
     }
     uint table = rows[row].w * max_pages;
     uint kv_head = head / (n_heads / n_kv_heads);
-    for (uint i = self; i < HEAD_DIM; i += WORKGROUP_SIZE)
-        query[i] = q[row * q_stride + head * HEAD_DIM + i];
+    for (uint i = self; i < OCTETS * 8u; i += WORKGROUP_SIZE)
+        query[i] = i < HEAD_DIM ? q[row * q_stride + head * HEAD_DIM + i] : 0.0;
 
-    uint unit = KEY_GROUPS > 1u ? self % PAIRS : self;
-    uint key_group = KEY_GROUPS > 1u ? self / PAIRS : 0u;
-    float even[UNITS], odd[UNITS]; // sums of the weighted values
-    for (uint i = 0u; i < UNITS; i++) {
-        even[i] = 0.0;
-        odd[i] = 0.0;
+    uint octet = KEY_GROUPS > 1u ? self % OCTETS : self;
+    uint key_group = KEY_GROUPS > 1u ? self / OCTETS : 0u;
+    vec4 low[UNITS], high[UNITS]; // sums of the weighted values
+    [[unroll]] for (uint i = 0u; i < UNITS; i++) {
+        low[i] = vec4(0.0);
+        high[i] = vec4(0.0);
     }
     float maximum = -3e38, divisor = 0.0; // of all keys so far; of those whose weight is made here
 
@@ -136,20 +151,21 @@ void main()
         }
         barrier();
 
-        for (uint i = 0u; i < UNITS; i++) {
-            even[i] *= before;
-            odd[i] *= before;
+        [[unroll]] for (uint i = 0u; i < UNITS; i++) {
+            low[i] *= before;
+            high[i] *= before;
         }
         if (key_group < KEY_GROUPS) {
-            for (uint t = key_group; t < n; t += KEY_GROUPS) {
+            [[dont_unroll]] for (uint t = key_group; t < n; t += KEY_GROUPS) {
                 uint base = place[t];
                 float w = weight[t];
-                for (uint i = 0u; i < UNITS; i++) {
-                    uint u = unit + i * WORKGROUP_SIZE;
-                    if (u < PAIRS) {
-                        vec2 value = CACHE_PAIR(value_cache, base, u);
-                        even[i] += w * value.x;
-                        odd[i] += w * value.y;
+                [[unroll]] for (uint i = 0u; i < UNITS; i++) {
+                    uint o = octet + i * WORKGROUP_SIZE;
+                    if (o < OCTETS) {
+                        vec4 a, b;
+                        CACHE_LOAD(value_cache, base, o, HEAD_DIM, a, b)
+                        low[i] += w * a;
+                        high[i] += w * b;
                     }
                 }
             }
@@ -158,26 +174,26 @@ void main()
 
     divisor = workgroup_sum(divisor);
     if (key_group < KEY_GROUPS) {
-        for (uint i = 0u; i < UNITS; i++) {
-            uint u = unit + i * WORKGROUP_SIZE;
-            if (u < PAIRS) {
-                sums[key_group * HEAD_DIM + 2u * u] = even[i];
-                sums[key_group * HEAD_DIM + 2u * u + 1u] = odd[i];
+        [[unroll]] for (uint i = 0u; i < UNITS; i++) {
+            uint o = octet + i * WORKGROUP_SIZE;
+            if (o < OCTETS) {
+                keep((key_group * OCTETS + o) * 8u, low[i]);
+                keep((key_group * OCTETS + o) * 8u + 4u, high[i]);
             }
         }
     }
     barrier();
+    bool whole = n_splits == 1u;
+    uint at = whole ? row * out_stride + head * HEAD_DIM : group * (HEAD_DIM + 2u);
+    float factor = whole ? (divisor > 0.0 ? 1.0 / divisor : 0.0) : 1.0;
     for (uint i = self; i < HEAD_DIM; i += WORKGROUP_SIZE) {
         float sum = 0.0;
-        for (uint g = 0u; g < KEY_GROUPS; g++)
-            sum += sums[g * HEAD_DIM + i];
-        if (n_splits == 1u)
-            y[row * out_stride + head * HEAD_DIM + i] = divisor > 0.0 ? sum / divisor : 0.0;
-        else
-            y[group * (HEAD_DIM + 2u) + i] = sum;
+        [[dont_unroll]] for (uint g = 0u; g < KEY_GROUPS; g++)
+            sum += sums[g * OCTETS * 8u + i];
+        y[at + i] = sum * factor;
     }
-    if (n_splits != 1u && self == 0u) {
-        y[group * (HEAD_DIM + 2u) + HEAD_DIM] = maximum;
-        y[group * (HEAD_DIM + 2u) + HEAD_DIM + 1u] = divisor;
+    if (!whole && self == 0u) {
+        y[at + HEAD_DIM] = maximum;
+        y[at + HEAD_DIM + 1u] = divisor;
     }
 }

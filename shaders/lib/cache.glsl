@@ -1,14 +1,17 @@
 // cache.glsl - vectors of the KV cache as 32-bit words (the layouts are in kernel.h).
 //
-// A vector is the head_dim elements of one slot and head. Its elements are taken in pairs; the pair u
-// of the vector at word `base` holds elements 2u and 2u + 1. Buffers cannot be passed to functions,
-// hence macros.
-
+// A vector is the head_dim elements of one slot and head. It is read eight elements at a time:
+//
+//   CACHE_WORDS(n)   words of n elements
+//   CACHE_LOAD(words, base, o, n, low, high)
+//                    elements 8 o to 8 o + 7 of the vector of n elements at word `base` of the buffer
+//                    `words`, into two vec4; zeros past the end
+//
+// Buffers cannot be passed to functions, hence macros. n is a constant.
 #if defined(TYPE_F32)
 
 #define CACHE_WORDS(n) (n)
-#define CACHE_PAIR(words, base, u) \
-    vec2(uintBitsToFloat(words[(base) + 2u * (u)]), uintBitsToFloat(words[(base) + 2u * (u) + 1u]))
+#define CACHE_PAIR(words, base, u) uintBitsToFloat(uvec2(words[(base) + 2u * (u)], words[(base) + 2u * (u) + 1u]))
 
 #elif defined(TYPE_F16)
 
@@ -17,17 +20,35 @@
 
 #elif defined(TYPE_Q8_0)
 
-// 9 words for 32 elements: the scale, then the quants.
+// 9 words for 32 elements: the scale, then the quants. n is a multiple of 32.
 #define CACHE_WORDS(n) ((n) / 32u * 9u)
-#define CACHE_PAIR(words, base, u) \
-    (uintBitsToFloat(words[(base) + (u) / 16u * 9u]) * \
-     cache_bytes(words[(base) + (u) / 16u * 9u + 1u + (u) % 16u / 2u], (u) % 2u))
+#define CACHE_LOAD(words, base, o, n, low, high)           \
+    {                                                      \
+        uint block = (base) + (o) / 4u * 9u;               \
+        uint at = block + 1u + (o) % 4u * 2u;              \
+        float scale = uintBitsToFloat(words[block]);       \
+        low = scale * cache_bytes(words[at]);              \
+        high = scale * cache_bytes(words[at + 1u]);        \
+    }
 
-// The lower or upper two of four signed bytes.
-vec2 cache_bytes(uint word, uint upper)
+// Four signed bytes.
+vec4 cache_bytes(uint word)
 {
-    int half_word = int(upper == 0u ? word << 16 : word);
-    return vec2(float(half_word << 8 >> 24), float(half_word >> 24));
+    int bits = int(word);
+    return vec4(float(bits << 24 >> 24), float(bits << 16 >> 24), float(bits << 8 >> 24),
+                float(bits >> 24));
 }
 
+#endif
+
+#ifndef TYPE_Q8_0
+#define CACHE_PAIR_IN(words, base, u, n) \
+    ((n) % 8u == 0u || (u) < (n) / 2u ? CACHE_PAIR(words, base, u) : vec2(0.0))
+#define CACHE_LOAD(words, base, o, n, low, high)                      \
+    {                                                                 \
+        low = vec4(CACHE_PAIR_IN(words, base, 4u * (o), n),           \
+                   CACHE_PAIR_IN(words, base, 4u * (o) + 1u, n));     \
+        high = vec4(CACHE_PAIR_IN(words, base, 4u * (o) + 2u, n),     \
+                    CACHE_PAIR_IN(words, base, 4u * (o) + 3u, n));    \
+    }
 #endif

@@ -100,7 +100,7 @@ static void test_out_of_memory(void **state)
 {
     struct fixture *f = *state;
     enum { MOST = 4096 };
-    smr_buffer **all = calloc(MOST, sizeof *all);
+    smr_buffer **all = calloc(MOST, sizeof(smr_buffer *));
     struct smr_buffer_params params = {.size = smr_device_limits(f->device)->max_buffer_size,
                                        .name = "huge"};
     if (smr_device_get_info(f->device)->type <= SMR_DEVICE_INTEGRATED) {

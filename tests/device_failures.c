@@ -42,39 +42,6 @@ static void test_loss(void **state)
     smr_buffer_destroy(a);
 }
 
-// Everything once. False when something failed.
-static bool use_device(smr_context *context, const char *id)
-{
-    bool ok = false;
-    uint32_t in[16] = {1, 2, 3}, out[16] = {0};
-    struct push push = {16, 2};
-    struct smr_kernel_params params = kernel_params(4);
-    struct smr_buffer_params size = {.size = 64, .kind = SMR_MEMORY_READBACK, .name = "small"};
-    smr_buffer *a = NULL, *b = NULL;
-    smr_kernel *made = NULL;
-    smr_list *list = NULL;
-    smr_device *device = smr_device_open(context, id);
-    if (!device || !(a = smr_buffer_create(device, &size)) ||
-        !(b = smr_buffer_create(device, &size)) || !(made = smr_kernel_create(device, &params)) ||
-        !(list = smr_list_create(device, "all")) || !smr_buffer_write(a, 0, in, sizeof in))
-        goto done;
-    struct smr_args args = {
-        .bindings = {{a, 0, 64}, {b, 0, 64}}, .push = &push, .groups = {1, 1, 1}};
-    smr_list_dispatch(list, made, &args);
-    if (smr_list_end(list) && smr_device_submit(device, list) &&
-        smr_buffer_read(b, 0, out, sizeof out)) {
-        assert_int_equal(out[2], 10);
-        ok = true;
-    }
-done:
-    smr_list_destroy(list);
-    smr_kernel_destroy(made);
-    smr_buffer_destroy(a);
-    smr_buffer_destroy(b);
-    smr_device_close(device);
-    return ok;
-}
-
 static void test_no_memory(void **state)
 {
     struct fixture *f = *state;

@@ -59,3 +59,6 @@ void record_scale(smr_list *list, smr_kernel *made, smr_buffer *from, uint64_t f
 
 // End the list, submit it and wait.
 void run_list(struct fixture *f, smr_list *list);
+
+// Open device `id`, use everything once, close it. False when something failed.
+bool use_device(smr_context *context, const char *id);

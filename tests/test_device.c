@@ -2,6 +2,7 @@
 // device that is here.
 #include "device_fixture.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,34 @@ static void test_two_devices(void **state)
     smr_context_destroy(f[2].context);
 }
 
+// Contexts are independent, also while they load and unload the same drivers.
+static void *use_in_thread(void *user)
+{
+    for (int i = 0; i < 3; i++) {
+        smr_context *context = smr_context_create(NULL);
+        bool ok = use_device(context, NULL);
+        if (!ok)
+            fprintf(stderr, "%s\n", smr_context_error(context));
+        smr_context_destroy(context);
+        if (!ok)
+            return NULL;
+    }
+    return user;
+}
+
+static void test_threads(void **state)
+{
+    pthread_t threads[4];
+    int token;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use_in_thread, &token), 0);
+    for (int i = 0; i < 4; i++) {
+        void *done;
+        pthread_join(threads[i], &done);
+        assert_ptr_equal(done, &token);
+    }
+}
+
 // That silence means something: a kernel whose shader reads more push constants than it declares.
 static void test_validation_speaks(void **state)
 {
@@ -251,9 +280,10 @@ static void add_tests(struct fixture *fixture, const struct device_test *rows)
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest general[] = {
-        cmocka_unit_test(test_hazards),     cmocka_unit_test(test_listing),
-        cmocka_unit_test(test_selectors),   cmocka_unit_test(test_no_driver),
-        cmocka_unit_test(test_two_devices), cmocka_unit_test(test_validation_speaks),
+        cmocka_unit_test(test_hazards),           cmocka_unit_test(test_listing),
+        cmocka_unit_test(test_selectors),         cmocka_unit_test(test_no_driver),
+        cmocka_unit_test(test_two_devices),       cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_validation_speaks),
     };
     static const struct device_test own_tests[] = {{"limits", test_limits}, {NULL, NULL}};
     static struct smr_device_info infos[MOST_DEVICES];

@@ -12,7 +12,7 @@
 static bool field(const char *line, const char *key, char *value, size_t size)
 {
     size_t length = strlen(key);
-    if (strncmp(line, key, length))
+    if (strncmp(line, key, length) != 0)
         return false;
     const char *colon = line + length + strspn(line + length, " \t");
     if (*colon != ':')

@@ -98,7 +98,7 @@ static void save_pipelines(struct smr_vk_device *device)
     result = device->vk.vkGetPipelineCacheData(device->handle, device->pipeline_cache, &blob.size,
                                                blob.data);
     struct smr_key hash = hash_data(&blob);
-    if (result == VK_SUCCESS && memcmp(&hash, &device->saved_pipelines, sizeof hash))
+    if (result == VK_SUCCESS && memcmp(&hash, &device->saved_pipelines, sizeof hash) != 0)
         smr_cache_put(context, "pipelines", pipelines_key(device), blob.data, blob.size);
     smr_blob_free(context, &blob);
 }

@@ -317,7 +317,7 @@ static bool find_devices(struct smr_vk_instance *instance, struct smr_string *ab
     uint32_t n = 0;
     VkResult result = instance->vk.vkEnumeratePhysicalDevices(instance->handle, &n, NULL);
     VkPhysicalDevice *handles =
-        smr_alloc(instance->context, n, sizeof *handles, "the list of Vulkan devices");
+        smr_alloc(instance->context, n, sizeof(VkPhysicalDevice), "the list of Vulkan devices");
     instance->physicals =
         smr_alloc(instance->context, n, sizeof *instance->physicals, "the list of Vulkan devices");
     bool ok = handles && instance->physicals;

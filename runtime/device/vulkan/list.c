@@ -120,8 +120,8 @@ static bool add_set_pool(smr_list *list)
     struct list *impl = list->impl;
     uint32_t n = impl->n_set_pools < 5 ? FIRST_SETS << impl->n_set_pools : MOST_SETS;
     VkDescriptorPool *pools =
-        smr_realloc(list->device->context, impl->set_pools, impl->n_set_pools + 1, sizeof *pools,
-                    "a list's descriptor pools");
+        smr_realloc(list->device->context, impl->set_pools, impl->n_set_pools + 1,
+                    sizeof(VkDescriptorPool), "a list's descriptor pools");
     if (!pools) {
         list->failed = true;
         return false;

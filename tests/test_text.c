@@ -252,6 +252,7 @@ static void check_detokenized(const struct fixture *f, bool special, const int32
 {
     struct smr_detokenizer stream;
     smr_detokenizer_init(&stream, f->vocab, special);
+    stream.at_start = true;
     for (size_t i = 0;; i++) {
         struct smr_string text;
         smr_string_init(&text, f->context);
@@ -277,6 +278,13 @@ static void test_stream(void **state)
     // The space before the first word is not part of the text, those of later words are.
     check_detokenized(&f, false, TOKENS(1, S(SP "hi"), S(SP "hi"), S("  ")),
                       PARTS("", "hi", " hi", "  ", ""));
+    struct smr_detokenizer further; // what goes on after something keeps it
+    struct smr_string text;
+    smr_string_init(&text, f.context);
+    smr_detokenizer_init(&further, f.vocab, false);
+    smr_detokenizer_add(&further, S(SP "hi"), &text);
+    assert_string_equal(text.data, " hi");
+    smr_string_finish(&text);
     // No half of a character.
     check_detokenized(&f, false, TOKENS(BYTE(0xf0), BYTE(0x9f), BYTE(0x98), BYTE(0x80), S("a")),
                       PARTS("", "", "", "\xf0\x9f\x98\x80", "a", ""));
@@ -357,33 +365,39 @@ static void test_round_trip(void **state)
 
 // ---- limits -----------------------------------------------------------------------------------
 
-// A megabyte of one thing must not take quadratic time: minutes instead of a second.
+// Encode `size` bytes of a repeated text; a minute of processor time is never linear.
+static void check_long(struct fixture *f, const char *unit, size_t size)
+{
+    char *text = malloc(size);
+    size_t n, n_unit = strlen(unit);
+    int32_t *tokens;
+    assert_non_null(text);
+    for (size_t i = 0; i < size; i++)
+        text[i] = unit[i % n_unit];
+    uint64_t start = smr_thread_time_ns();
+    assert_true(smr_tokenize(f->model, text, size, 0, &tokens, &n));
+    assert_true(smr_thread_time_ns() - start < 60000000000);
+    assert_true(n >= size / 64);
+    smr_tokens_free(f->model, tokens);
+    free(text);
+}
+
 static void test_long_texts(void **state)
 {
-    static const char *const units[] = {"a", " ",   "\n", "aA", "1", " \n", "\xe4\xb8\xad",
-                                        "<", "\xff"};
+    static const char *const units[] = {" ", "\n", "aA", "1", " \n", "<", "\xe4\xb8\xad", "\xff"};
     static const char *const pres[] = {"gpt-2",          "llama-bpe",   "qwen2",  "tekken",
                                        "deepseek-coder", "deepseek-v3", "gpt-4o", "kimi-k2"};
-    enum { SIZE = 1 << 20 };
-    char *text = malloc(SIZE);
     struct fixture f;
     for (size_t p = 0; p <= SMR_COUNT(pres); p++) {
         if (p < SMR_COUNT(pres))
             open_bpe(&f, pres[p]);
         else
             open_spm(&f);
-        for (size_t u = 0; u < SMR_COUNT(units); u++) {
-            size_t n, unit = strlen(units[u]);
-            int32_t *tokens;
-            for (size_t i = 0; i < SIZE; i++)
-                text[i] = units[u][i % unit];
-            assert_true(smr_tokenize(f.model, text, SIZE, 0, &tokens, &n));
-            assert_true(n >= SIZE / 64);
-            smr_tokens_free(f.model, tokens);
-        }
+        check_long(&f, "a", 1 << 20);
+        for (size_t u = 0; u < SMR_COUNT(units); u++)
+            check_long(&f, units[u], 1 << 17);
         finish(&f);
     }
-    free(text);
 }
 
 // What is wrong with a file, and what the error must say.

@@ -119,7 +119,7 @@ static void test_all(void **state)
     for (struct dirent *entry; (entry = readdir(dir));) {
         char name[64];
         size_t length = strlen(entry->d_name);
-        if (length < 8 || length > 60 || strcmp(entry->d_name + length - 7, ".expect"))
+        if (length < 8 || length > 60 || strcmp(entry->d_name + length - 7, ".expect") != 0)
             continue;
         snprintf(name, sizeof(name), "%.*s", (int)length - 7, entry->d_name);
         test_golden(folder, name);

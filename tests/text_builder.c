@@ -97,7 +97,8 @@ const struct text_token TEXT_BPE_TOKENS[] = {
 const size_t TEXT_BPE_N_TOKENS = sizeof(TEXT_BPE_TOKENS) / sizeof(TEXT_BPE_TOKENS[0]);
 
 static const char *const MERGES[] = {
-    "h e", "l l", "he ll", "hell o", G " w", "o r", G "w or", "\xc3\x83 \xc2\xa9", "a a", "aa aa",
+    "h e", "l l",   "he ll", "hell o", "\xc4\xa0 w", "o r", "\xc4\xa0w or", "\xc3\x83 \xc2\xa9",
+    "a a", "aa aa",
 };
 
 int32_t text_bpe_id(const char *text)

@@ -7,10 +7,7 @@
 void smr_detokenizer_init(struct smr_detokenizer *stream, const struct smr_vocab *vocab,
                           bool special)
 {
-    *stream = (struct smr_detokenizer){.vocab = vocab,
-                                       .special = special,
-                                       .at_start =
-                                           vocab->kind == SMR_VOCAB_SPM && vocab->add_space_prefix};
+    *stream = (struct smr_detokenizer){.vocab = vocab, .special = special};
 }
 
 static void add_replacement(struct smr_string *text)
@@ -44,7 +41,8 @@ void smr_detokenizer_add(struct smr_detokenizer *stream, int32_t token, struct s
         return;
     uint8_t type = stream->vocab->types[token];
     bool word = type == SMR_TOKEN_NORMAL || type == SMR_TOKEN_USER_DEFINED;
-    bool skip = stream->at_start && word && bytes[0] == ' ';
+    bool prefix = stream->vocab->kind == SMR_VOCAB_SPM && stream->vocab->add_space_prefix;
+    bool skip = stream->at_start && prefix && word && bytes[0] == ' ';
     stream->at_start = false;
     for (size_t i = skip; i < size; i++)
         add_byte(stream, bytes[i], text);

@@ -50,8 +50,10 @@ bool smr_vocab_encode(const struct smr_vocab *vocab, const char *text, size_t si
 struct smr_detokenizer {
     const struct smr_vocab *vocab;
     bool special;
-    bool at_start; // SentencePiece: the space before the first word is not part of the text
-    char held[8];  // bytes of a character that is not complete
+    // Set this after smr_detokenizer_init() when the tokens are a text from its start on: the space
+    // that SentencePiece puts before a text is then left out. What goes on after a prompt keeps it.
+    bool at_start;
+    char held[8]; // bytes of a character that is not complete
     uint32_t n_held;
 };
 void smr_detokenizer_init(struct smr_detokenizer *stream, const struct smr_vocab *vocab,

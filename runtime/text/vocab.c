@@ -155,12 +155,12 @@ static bool load_scores(struct smr_vocab *vocab, const struct smr_model *model)
 // The value of "<0x0A>", or -1.
 static int parse_byte(const char *text, size_t size)
 {
-    if (size != 6 || memcmp(text, "<0x", 3) || text[5] != '>')
+    if (size != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
         return -1;
     int value = 0;
     for (int i = 3; i < 5; i++) {
         const char *digits = "0123456789abcdef0123456789ABCDEF";
-        const char *digit = memchr(digits, text[i], 32);
+        const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
         if (!digit)
             return -1;
         value = value * 16 + (int)(digit - digits) % 16;
@@ -346,7 +346,7 @@ static bool load_kind(struct smr_vocab *vocab, const struct smr_model *model)
         vocab->add_bos = vocab->add_space_prefix = true;
         return true;
     }
-    if (strcmp(kind, "gpt2"))
+    if (strcmp(kind, "gpt2") != 0)
         return smr_fail(model->context, SMR_ERROR_MODEL,
                         "%s: tokenizer.ggml.model is \"%.64s\"; known are llama and gpt2",
                         model->path, kind);

@@ -24,7 +24,7 @@ GOLDEN = os.path.join(HERE, "golden")
 BPE = os.path.join(GOLDEN, "llama-text-bpe.gguf")
 SPM = os.path.join(GOLDEN, "gemma3-text-spm.gguf")
 BARE = os.path.join(GOLDEN, "llama-d8-gqa3.gguf")  # without a tokenizer
-COMMANDS = ["run", "info", "tokenize", "devices"]
+COMMANDS = ["run", "info", "tokenize", "devices", "check"]
 SHELLS = ["bash", "zsh", "fish"]
 REFERENCE = ["--device", "reference"]
 
@@ -311,6 +311,16 @@ def devices():
             out = json.loads(text_of("run", BPE, "--tokens", "1", "-n", "1", "--json", "--device",
                                      device["id"]))
             assert out["device"] == device["id"]
+
+
+@test
+def check():
+    out = text_of("check", "--device", "reference", "--kernel", "norm", "-v")
+    passed = re.search(r"^(\d+) passed, 0 failed", out, re.M)
+    assert passed and int(passed[1]) > 0, out
+    assert len(re.findall(r"^ok .*error", out, re.M)) == int(passed[1])
+    call("check", "--kernel", "nonesuch", code=2)
+    assert "nonesuch" in error_of("check", "--device", "nonesuch", code=4)
 
 
 @test

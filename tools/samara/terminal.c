@@ -73,10 +73,11 @@ void progress_update(void *user, const char *what, float fraction)
 {
     struct progress *progress = user;
     int percent = fraction > 1 ? 100 : fraction > 0 ? (int)(fraction * 100) : 0;
-    if (!progress->enabled || (percent == progress->percent && what == progress->what))
+    bool same = percent == progress->percent && !strcmp(what, progress->what);
+    if (!progress->enabled || same)
         return;
     progress->percent = percent;
-    progress->what = what;
+    snprintf(progress->what, sizeof progress->what, "%s", what);
     progress->shown = true;
 
     enum { WIDTH = 24 };
@@ -84,7 +85,7 @@ void progress_update(void *user, const char *what, float fraction)
     memset(bar, ' ', WIDTH);
     memset(bar, '#', (size_t)(percent * WIDTH / 100));
     bar[WIDTH] = 0;
-    fprintf(stderr, "\r\033[K[%s] %3d %%  %s", bar, percent, what ? what : "");
+    fprintf(stderr, "\r\033[K[%s] %3d %%  %s", bar, percent, progress->what);
     fflush(stderr);
 }
 
@@ -95,6 +96,7 @@ void progress_clear(struct progress *progress)
         fflush(stderr);
     }
     progress->shown = false;
+    progress->percent = -1;
 }
 
 // ---- texts of unknown origin ------------------------------------------------------------------

@@ -27,8 +27,8 @@ const char *plain(FILE *stream);
 struct progress {
     bool enabled;
     bool shown;
-    int percent;      // last drawn
-    const char *what; // last drawn
+    int percent; // last drawn
+    char what[80];
 };
 void progress_init(struct progress *progress, bool wanted);
 void progress_update(void *user, const char *what, float fraction);

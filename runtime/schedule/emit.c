@@ -134,6 +134,14 @@ static void emit_norm(struct emitter *e)
          &push);
 }
 
+// matvec is compiled for each number of rows: worth it where compiling is quick and a few rows come
+// again and again, not on a processor, where matmul takes any number of rows as well.
+static enum smr_kernel_id matmul_kernel(const struct emitter *e, uint32_t n_rows)
+{
+    bool cpu = smr_device_limits(e->schedule->device)->cpu;
+    return n_rows <= (cpu ? 1 : SMR_MATVEC_MAX_ROWS) ? SMR_KERNEL_MATVEC : SMR_KERNEL_MATMUL;
+}
+
 static void emit_matmul(struct emitter *e)
 {
     const struct smr_placed *weight = &e->schedule->placed[e->op->weight];
@@ -150,7 +158,7 @@ static void emit_matmul(struct emitter *e)
                                        .out_offset = part->row_begin,
                                        .flags = (e->op->bias ? SMR_MATMUL_BIAS : 0) |
                                                 (e->op->add ? SMR_MATMUL_ADD : 0)};
-        emit(e, n_rows <= SMR_MATVEC_MAX_ROWS ? SMR_KERNEL_MATVEC : SMR_KERNEL_MATMUL, type,
+        emit(e, matmul_kernel(e, n_rows), type,
              (struct smr_binding[]){part->binding, in,
                                     e->op->bias ? binding_of(e, e->op->bias) : in,
                                     binding_of(e, e->op->out)},

@@ -18,9 +18,9 @@ void main()
 #else
 
 layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
-layout(constant_id = 1) const uint TILE_O = 64u; // multiples of SUB_O and SUB_R
-layout(constant_id = 2) const uint TILE_R = 64u;
-layout(constant_id = 3) const uint SUB_O = 4u; // multiples of 4
+layout(constant_id = 1) const uint TILE_O = 64u; // a multiple of SUB_O
+layout(constant_id = 2) const uint TILE_R = 64u; // a multiple of SUB_R, a power of two from 32 on
+layout(constant_id = 3) const uint SUB_O = 4u;   // multiples of 4
 layout(constant_id = 4) const uint SUB_R = 4u;
 
 #define WORKGROUP_SIZE gl_WorkGroupSize.x // (TILE_O / SUB_O) * (TILE_R / SUB_R)
@@ -69,6 +69,13 @@ void load_weights(uint first_o, uint first_unit)
     }
 }
 
+// Where rows 4 i to 4 i + 3 of column k of x are. The places of a column are permuted, so that the
+// quads of a row, which neighbours store at a time, fall into different banks of shared memory.
+uint x_place(uint k, uint i)
+{
+    return k * (TILE_R / 4u) + (i ^ (k / 4u & 7u));
+}
+
 void load_inputs(uint first_r, uint first_unit)
 {
     for (uint i = gl_LocalInvocationID.x; i < TILE_R * TILE_QUADS; i += WORKGROUP_SIZE) {
@@ -81,7 +88,7 @@ void load_inputs(uint first_r, uint first_unit)
 #else
             float v = x[row + c + e];
 #endif
-            tile_x[((4u * q + e) * TILE_R + r) / 4u][r & 3u] = v;
+            tile_x[x_place(4u * q + e, r / 4u)][r & 3u] = v;
         }
     }
 }
@@ -104,9 +111,9 @@ void main()
         [[dont_unroll]] for (uint k = 0u; k < TILE_C; k++) {
             vec4 w[SUB_O / 4u], v[SUB_R / 4u];
             [[unroll]] for (uint i = 0u; i < SUB_O / 4u; i++)
-                w[i] = tile_w[(k * TILE_O + me_o * SUB_O) / 4u + i];
+                w[i] = tile_w[k * (TILE_O / 4u) + me_o * (SUB_O / 4u) + i];
             [[unroll]] for (uint i = 0u; i < SUB_R / 4u; i++)
-                v[i] = tile_x[(k * TILE_R + me_r * SUB_R) / 4u + i];
+                v[i] = tile_x[x_place(k, me_r * (SUB_R / 4u) + i)];
             [[unroll]] for (uint r = 0u; r < SUB_R; r++) {
                 [[unroll]] for (uint i = 0u; i < SUB_O / 4u; i++)
                     sums[r * (SUB_O / 4u) + i] += w[i] * v[r / 4u][r & 3u];

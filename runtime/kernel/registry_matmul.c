@@ -141,7 +141,7 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
         size /= 2;
     key->constants[0] = size;
     key->constants[1] = p->n_rows;
-    key->constants[2] = p->n_rows <= 4 ? 4 : 2;
+    key->constants[2] = p->n_rows <= 2 ? 4 : 2; // more spills on Intel's GPUs
     return true;
 }
 
@@ -191,7 +191,10 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
         return lanes_specialise(key, limits, p->n_rows <= 32 ? 8 : 16);
     if (key->variant == MATMUL_UNROLLED && !worth_unrolling(limits))
         return false;
-    const uint32_t tile_o = 64, tile_r = 32, sub_o = 4, sub_r = 4;
+    // More sums per invocation read less of shared memory for each; 8 by 8 would be too many for the
+    // registers of Intel's GPUs.
+    const uint32_t tile_o = 64, tile_r = p->n_rows <= 32 ? 32 : 64;
+    const uint32_t sub_o = p->n_rows <= 32 ? 4 : 8, sub_r = 4;
     const uint32_t size = tile_o / sub_o * (tile_r / sub_r);
     if (smr_workgroup_size(limits, size) != size ||
         limits->max_shared_size < (tile_o + tile_r) * MATMUL_STEP * sizeof(float))

@@ -1,0 +1,52 @@
+// matvec.c - cases of the matvec kernel: every format, 1 to 8 rows, parts of a split weight.
+#include "blocks.h"
+
+// For every type. Columns are whole blocks of all of them; three blocks make rows that begin in the
+// middle of a word where the block is no multiple of four bytes.
+static const struct matmul_case cases[] = {
+    {768, 37, 1},
+    {256, 5, 3, 1, 2, 11, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
+};
+
+// For types whose rows may have any length.
+static const struct matmul_case odd_cases[] = {
+    {1, 1, 1},
+    {3, 9, 2, 1, 0, 0, SMR_MATMUL_ADD},
+    {577, 10, 1, 0, 0, 1, SMR_MATMUL_BIAS},
+    {1031, 3, 4},
+};
+
+// For one type of small blocks: workgroups of all sizes, all numbers of rows.
+static const struct matmul_case more_cases[] = {
+    {32, 1, 1},
+    {96, 7, 2, 0, 0, 0, SMR_MATMUL_BIAS},
+    {576, 100, 1, 0, 0, 0, SMR_MATMUL_ADD},
+    {2048, 130, 1},
+    {4864, 17, 1},
+    {320, 33, 2},
+    {320, 33, 4, 3, 5, 7, SMR_MATMUL_ADD},
+    {320, 33, 5},
+    {320, 33, 6, 0, 1, 0, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
+    {320, 33, 7},
+    {320, 33, 8, 7, 0, 64},
+    {32, 262144, 1}, // more workgroups than one dimension has
+    {32, 262145, 2, 0, 0, 5, SMR_MATMUL_BIAS},
+};
+
+static void run(struct suite *s, enum smr_type type, const struct matmul_case *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        suite_matmul_case(s, SMR_KERNEL_MATVEC, type, &table[i]);
+}
+
+void suite_matvec(struct suite *s)
+{
+    size_t n_types;
+    const enum smr_type *types = suite_weight_types(&n_types);
+    for (size_t i = 0; i < n_types; i++) {
+        run(s, types[i], cases, SMR_COUNT(cases));
+        if (smr_type_info(types[i])->block_elements == 1)
+            run(s, types[i], odd_cases, SMR_COUNT(odd_cases));
+    }
+    run(s, SMR_Q5_0, more_cases, SMR_COUNT(more_cases));
+}

@@ -77,7 +77,7 @@ static bool report(void *user, const struct smr_suite_result *result)
     if (!result->problem && !check->verbose) {
         char text[64];
         snprintf(text, sizeof text, "%s, %" PRIu32 " cases", result->kernel, check->n_cases);
-        progress_update(&check->progress, text, 0);
+        progress_update(&check->progress, text, -1);
         return true;
     }
     progress_clear(&check->progress);

@@ -85,7 +85,10 @@ void progress_update(void *user, const char *what, float fraction)
     memset(bar, ' ', WIDTH);
     memset(bar, '#', (size_t)(percent * WIDTH / 100));
     bar[WIDTH] = 0;
-    fprintf(stderr, "\r\033[K[%s] %3d %%  %s", bar, percent, progress->what);
+    if (fraction < 0)
+        fprintf(stderr, "\r\033[K%s", progress->what);
+    else
+        fprintf(stderr, "\r\033[K[%s] %3d %%  %s", bar, percent, progress->what);
     fflush(stderr);
 }
 

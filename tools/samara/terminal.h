@@ -23,7 +23,8 @@ const char *bold(FILE *stream);
 const char *plain(FILE *stream);
 
 // A progress bar on stderr when that is a terminal; otherwise nothing. Starts its line anew on
-// every call; a negative fraction draws no bar. Has the signature of smr_engine_params.progress; `user` is a struct progress.
+// every call; a negative fraction draws no bar. Has the signature of smr_engine_params.progress,
+// whose `user` is a struct progress.
 struct progress {
     bool enabled;
     bool shown;

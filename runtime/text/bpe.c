@@ -95,12 +95,52 @@ static bool parse_merge(const struct smr_vocab *vocab, const char *line, size_t 
     return *token >= 0;
 }
 
+static bool make_merge_table(struct smr_vocab *vocab, size_t n)
+{
+    uint32_t capacity = 16;
+    while (capacity < n + n / 2)
+        capacity *= 2;
+    vocab->merges = smr_alloc(vocab->context, capacity, sizeof(*vocab->merges), "merges");
+    if (!vocab->merges)
+        return false;
+    memset(vocab->merges, 0xff, capacity * sizeof(*vocab->merges));
+    vocab->merge_mask = capacity - 1;
+    return true;
+}
+
+// Put the lines of the list into the table. `n_bad` counts those that are left out.
+static bool read_merges(struct smr_vocab *vocab, const struct smr_model *model,
+                        struct smr_metadata_array *array, size_t *n_bad)
+{
+    struct smr_string joined;
+    bool ok = true;
+    smr_string_init(&joined, vocab->context);
+    for (size_t rank = 0; ok && rank < array->n; rank++) {
+        const char *line;
+        size_t size;
+        uint64_t key;
+        int32_t token;
+        if (!smr_metadata_next_string(array, &line, &size)) {
+            ok = smr_fail(vocab->context, SMR_ERROR_MODEL,
+                          "%s: tokenizer.ggml.merges: entry %zu of %zu is no string", model->path,
+                          rank, array->n);
+        } else if (parse_merge(vocab, line, size, &key, &token, &joined)) {
+            struct smr_merge_slot *slot = merge_slot(vocab, key);
+            if (slot->key == UINT64_MAX) // the first of two equal ones counts
+                *slot = (struct smr_merge_slot){.key = key, .rank = (uint32_t)rank, .token = token};
+        } else {
+            ok = !joined.failed;
+            ++*n_bad;
+        }
+    }
+    smr_string_finish(&joined);
+    return ok;
+}
+
 bool smr_bpe_load_merges(struct smr_vocab *vocab, const struct smr_model *model)
 {
     struct smr_metadata_array array;
-    struct smr_string joined;
-    bool ok = false;
-    smr_string_init(&joined, vocab->context);
+    size_t n_bad = 0;
     if (!smr_metadata_array(model->metadata, "tokenizer.ggml.merges", &array))
         return smr_fail(vocab->context, SMR_ERROR_MODEL,
                         "%s: tokenizer.ggml.merges is missing or no array, a gpt2 vocabulary "
@@ -110,44 +150,13 @@ bool smr_bpe_load_merges(struct smr_vocab *vocab, const struct smr_model *model)
         return smr_fail(vocab->context, SMR_ERROR_MODEL,
                         "%s: tokenizer.ggml.merges has %zu entries, more than %d", model->path,
                         array.n, (int)SMR_VOCAB_MAX_TOKENS);
-    uint32_t capacity = 16;
-    while (capacity < array.n + array.n / 2)
-        capacity *= 2;
-    vocab->merges = smr_alloc(vocab->context, capacity, sizeof(*vocab->merges), "merges");
-    if (!vocab->merges)
+    if (!make_merge_table(vocab, array.n) || !read_merges(vocab, model, &array, &n_bad))
         return false;
-    vocab->merge_mask = capacity - 1;
-    memset(vocab->merges, 0xff, capacity * sizeof(*vocab->merges));
-    size_t n_bad = 0;
-    for (size_t rank = 0; rank < array.n; rank++) {
-        const char *line;
-        size_t size;
-        if (!smr_metadata_next_string(&array, &line, &size)) {
-            smr_fail(vocab->context, SMR_ERROR_MODEL,
-                     "%s: tokenizer.ggml.merges: entry %zu of %zu is no string", model->path, rank,
-                     array.n);
-            goto done;
-        }
-        uint64_t key;
-        int32_t token;
-        if (!parse_merge(vocab, line, size, &key, &token, &joined)) {
-            n_bad++;
-            continue;
-        }
-        struct smr_merge_slot *slot = merge_slot(vocab, key);
-        if (slot->key == UINT64_MAX) // the first of two equal ones counts
-            *slot = (struct smr_merge_slot){.key = key, .rank = (uint32_t)rank, .token = token};
-    }
-    if (joined.failed)
-        goto done;
     if (n_bad)
         smr_log(vocab->context, SMR_LOG_WARNING,
                 "%s: %zu of %zu merges name texts that are no tokens and are left out", model->path,
                 n_bad, array.n);
-    ok = true;
-done:
-    smr_string_finish(&joined);
-    return ok;
+    return true;
 }
 
 // ---- encoding ---------------------------------------------------------------------------------

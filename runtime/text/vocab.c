@@ -31,9 +31,11 @@ int32_t smr_vocab_find(const struct smr_vocab *vocab, const char *text, size_t s
         const struct smr_text_slot *slot = &vocab->slots[i];
         if (slot->token < 0)
             return -1;
+        if (slot->hash != hash)
+            continue;
         size_t n;
         const char *other = smr_string_table_get(&vocab->texts, (uint32_t)slot->token, &n);
-        if (slot->hash == hash && n == size && !memcmp(other, text, size))
+        if (n == size && !memcmp(other, text, size))
             return slot->token;
     }
 }

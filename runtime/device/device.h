@@ -150,6 +150,7 @@ struct smr_args {
     uint32_t groups[3];
 };
 
+// Kernels and buffers must outlive the lists that use them.
 smr_list *smr_list_create(smr_device *device, const char *name);
 void smr_list_destroy(smr_list *list);
 

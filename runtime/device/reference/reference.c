@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "device/device_impl.h"
-#include "device/reference/host.h"
+#include "device/host.h"
 
 enum { BUFFER_ALIGNMENT = 64 }; // a cache line; more than any type of a twin wants
 

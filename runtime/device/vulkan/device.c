@@ -53,7 +53,7 @@ static bool fits(const struct smr_vk_device *device, const struct smr_blob *blob
     if (blob->size < sizeof header)
         return false;
     memcpy(&header, blob->data, sizeof header);
-    device->instance->vk.vkGetPhysicalDeviceProperties(device->physical, &properties);
+    device->instance->vk.vkGetPhysicalDeviceProperties(device->physical->handle, &properties);
     return header.headerSize == sizeof header &&
            header.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE &&
            header.vendorID == properties.vendorID && header.deviceID == properties.deviceID &&
@@ -125,7 +125,7 @@ static void update(smr_device *base)
 {
     struct smr_vk_device *device = smr_vk_device(base);
     base->counters.n_validation_messages = atomic_load(&device->instance->n_validation_messages);
-    if (device->memory.has_budget)
+    if (device->memory.has_budget || device->memory.software)
         smr_vk_memory_sizes(device->instance, device->physical, true, &base->info.memory,
                             &base->info.memory_free);
 }
@@ -169,7 +169,7 @@ static VkResult create_handle(struct smr_vk_device *device, const struct smr_vk_
         .ppEnabledExtensionNames = features->extensions,
     };
     VkResult result =
-        device->instance->vk.vkCreateDevice(device->physical, &info, NULL, &device->handle);
+        device->instance->vk.vkCreateDevice(device->physical->handle, &info, NULL, &device->handle);
     if (result != VK_SUCCESS)
         return result;
     smr_vk_load_device_table(device->instance, device->handle, &device->vk);
@@ -201,23 +201,31 @@ static VkResult create_set_layouts(struct smr_vk_device *device)
     return result;
 }
 
-static void note_limits(struct smr_vk_device *device, const struct smr_vk_physical *physical,
-                        const struct smr_vk_features *features)
+static void note_limits(struct smr_vk_device *device, const struct smr_vk_features *features)
 {
+    const struct smr_vk_physical *physical = device->physical;
+    const struct smr_vk_instance_table *vk = &device->instance->vk;
     struct smr_limits *limits = &device->base.limits;
+    struct smr_vk_memory *memory = &device->memory;
     VkPhysicalDeviceProperties properties;
+    VkPhysicalDeviceMemoryProperties2 heaps = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
     smr_vk_query_limits(device->instance, physical, features, limits, device->base.fingerprint,
                         sizeof device->base.fingerprint);
-    device->instance->vk.vkGetPhysicalDeviceProperties(device->physical, &properties);
+    vk->vkGetPhysicalDeviceProperties(physical->handle, &properties);
+    vk->vkGetPhysicalDeviceMemoryProperties2(physical->handle, &heaps);
+
+    smr_vk_memory_init(memory, &heaps.memoryProperties);
+    memory->max_allocation = limits->max_buffer_size;
     // A few allocations are left for the driver's own.
-    uint32_t max_blocks = properties.limits.maxMemoryAllocationCount;
-    smr_vk_memory_init(device, limits->max_buffer_size, max_blocks - max_blocks / 8);
-    device->memory.has_budget = features->has_memory_budget;
+    memory->max_blocks = properties.limits.maxMemoryAllocationCount / 8 * 7;
+    memory->has_budget = features->has_memory_budget;
+    memory->software = physical->info.type == SMR_DEVICE_SOFTWARE;
+    limits->unified_memory = memory->map_device && physical->info.type != SMR_DEVICE_DISCRETE;
+
     device->timestamp_period = (double)properties.limits.timestampPeriod;
     device->timestamp_mask =
         physical->timestamp_bits >= 64 ? UINT64_MAX : (UINT64_C(1) << physical->timestamp_bits) - 1;
-    limits->unified_memory =
-        device->memory.map_device && physical->info.type != SMR_DEVICE_DISCRETE;
 }
 
 smr_device *smr_vk_open(void *state, uint32_t index)
@@ -235,12 +243,12 @@ smr_device *smr_vk_open(void *state, uint32_t index)
     device->base.impl = &impl;
     device->base.info = physical->info;
     device->instance = instance;
-    device->physical = physical->handle;
+    device->physical = physical;
     device->queue_family = physical->queue_family;
     instance->references++;
     if (!smr_vk_query_features(instance, physical->handle, &features))
         goto failed;
-    note_limits(device, physical, &features);
+    note_limits(device, &features);
     VkResult result = create_handle(device, &features);
     if (result == VK_SUCCESS) {
         what = "vkCreateDescriptorSetLayout";

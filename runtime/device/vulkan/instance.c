@@ -307,7 +307,7 @@ static bool describe(struct smr_vk_instance *instance, uint32_t index)
     if (!smr_vk_query_features(instance, physical->handle, &features))
         return false;
     describe_driver(instance, physical->handle, &properties, info);
-    smr_vk_memory_sizes(instance, physical->handle, features.has_memory_budget, &info->memory,
+    smr_vk_memory_sizes(instance, physical, features.has_memory_budget, &info->memory,
                         &info->memory_free);
     return true;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/context.h"
+#include "device/host.h"
 #include "device/vulkan/vk.h"
 
 static const uint64_t block_size = (uint64_t)64 << 20;
@@ -53,12 +54,16 @@ static uint64_t difference(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-void smr_vk_memory_sizes(struct smr_vk_instance *instance, VkPhysicalDevice physical,
+void smr_vk_memory_sizes(struct smr_vk_instance *instance, const struct smr_vk_physical *physical,
                          bool has_budget, uint64_t *total, uint64_t *available)
 {
     VkPhysicalDeviceMemoryProperties properties;
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget;
-    query_memory(instance, physical, has_budget, &properties, &budget);
+    if (physical->info.type == SMR_DEVICE_SOFTWARE) {
+        smr_host_memory(total, available);
+        return;
+    }
+    query_memory(instance, physical->handle, has_budget, &properties, &budget);
     *total = *available = 0;
     for (uint32_t i = 0; i < properties.memoryHeapCount; i++) {
         if (!(properties.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT))
@@ -68,36 +73,37 @@ void smr_vk_memory_sizes(struct smr_vk_instance *instance, VkPhysicalDevice phys
     }
 }
 
-// Bytes that heap `heap` can still give: by the driver's estimate, which knows of other processes,
-// or else by what we took ourselves.
+// Bytes that heap `heap` can still give: by an estimate, which knows of other processes, or else by
+// what we took ourselves.
 static uint64_t heap_room(struct smr_vk_device *device, uint32_t heap, bool by_budget)
 {
-    uint64_t size = device->memory.properties.memoryHeaps[heap].size;
-    uint64_t room = difference(size, device->memory.used[heap]);
-    if (!by_budget || !device->memory.has_budget)
-        return room;
-    VkPhysicalDeviceMemoryProperties properties;
-    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget;
-    query_memory(device->instance, device->physical, true, &properties, &budget);
-    uint64_t estimate = difference(budget.heapBudget[heap], budget.heapUsage[heap]);
+    const struct smr_vk_memory *memory = &device->memory;
+    uint64_t size = memory->properties.memoryHeaps[heap].size, estimate = UINT64_MAX;
+    if (memory->software) {
+        smr_host_memory(&size, &estimate);
+    } else if (by_budget && memory->has_budget) {
+        VkPhysicalDeviceMemoryProperties properties;
+        VkPhysicalDeviceMemoryBudgetPropertiesEXT budget;
+        query_memory(device->instance, device->physical->handle, true, &properties, &budget);
+        estimate = difference(budget.heapBudget[heap], budget.heapUsage[heap]);
+    }
+    uint64_t room = difference(size, memory->used[heap]);
     return estimate < room ? estimate : room;
 }
 
-void smr_vk_memory_init(struct smr_vk_device *device, uint64_t max_allocation, uint32_t max_blocks)
-{
-    struct smr_vk_memory *memory = &device->memory;
-    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget;
-    query_memory(device->instance, device->physical, false, &memory->properties, &budget);
-    memory->max_allocation = max_allocation;
-    memory->max_blocks = max_blocks;
+// ---- types ------------------------------------------------------------------------------------
 
+void smr_vk_memory_init(struct smr_vk_memory *memory,
+                        const VkPhysicalDeviceMemoryProperties *properties)
+{
     const VkMemoryPropertyFlags both = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
                                        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                        VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     uint64_t largest = 0, visible = 0;
-    for (uint32_t i = 0; i < memory->properties.memoryTypeCount; i++) {
-        const VkMemoryType *type = &memory->properties.memoryTypes[i];
-        uint64_t size = memory->properties.memoryHeaps[type->heapIndex].size;
+    memory->properties = *properties;
+    for (uint32_t i = 0; i < properties->memoryTypeCount; i++) {
+        const VkMemoryType *type = &properties->memoryTypes[i];
+        uint64_t size = properties->memoryHeaps[type->heapIndex].size;
         if (type->propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT && size > largest)
             largest = size;
         if ((type->propertyFlags & both) == both && size > visible)
@@ -105,8 +111,6 @@ void smr_vk_memory_init(struct smr_vk_device *device, uint64_t max_allocation, u
     }
     memory->map_device = visible && visible >= largest / 10 * 9;
 }
-
-// ---- types ------------------------------------------------------------------------------------
 
 // How well a type with `flags` suits; 0: not at all.
 static int rate_type(const struct smr_vk_memory *memory, VkMemoryPropertyFlags flags,
@@ -138,8 +142,7 @@ static int rate_type(const struct smr_vk_memory *memory, VkMemoryPropertyFlags f
     return 0;
 }
 
-// The types of `allowed` that suit, best first. Returns how many.
-static uint32_t rank_types(const struct smr_vk_memory *memory, uint32_t allowed,
+uint32_t smr_vk_rank_types(const struct smr_vk_memory *memory, uint32_t allowed,
                            enum smr_memory kind, uint64_t size, uint32_t types[VK_MAX_MEMORY_TYPES])
 {
     int ratings[VK_MAX_MEMORY_TYPES];
@@ -263,7 +266,8 @@ static struct smr_vk_block *add_block(struct smr_vk_device *device, uint32_t typ
     shared = shared < memory->max_allocation ? shared : memory->max_allocation;
 
     *result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    if (size > room || size > memory->max_allocation)
+    if (size > room || size > memory->properties.memoryHeaps[heap].size ||
+        size > memory->max_allocation)
         return NULL;
     if (memory->n_blocks >= memory->max_blocks) {
         *result = VK_ERROR_TOO_MANY_OBJECTS;
@@ -302,7 +306,7 @@ static bool fail_memory(smr_buffer *buffer, const VkMemoryRequirements *requirem
     uint64_t used = 0;
     for (uint32_t i = 0; i < device->memory.properties.memoryHeapCount; i++)
         used += device->memory.used[i];
-    if (!device->memory.has_budget)
+    if (!device->memory.has_budget && available > difference(total, used))
         available = difference(total, used);
     return smr_fail(buffer->device->context, SMR_ERROR_MEMORY,
                     "buffer %s: %.1f MiB wanted, %.1f of %.1f MiB are free on device %s (%s), "
@@ -333,8 +337,8 @@ bool smr_vk_allocate(smr_buffer *buffer, const VkMemoryRequirements *requirement
 {
     struct smr_vk_device *device = smr_vk_device(buffer->device);
     uint32_t types[VK_MAX_MEMORY_TYPES];
-    uint32_t n = rank_types(&device->memory, requirements->memoryTypeBits, buffer->kind,
-                            requirements->size, types);
+    uint32_t n = smr_vk_rank_types(&device->memory, requirements->memoryTypeBits, buffer->kind,
+                                   requirements->size, types);
     VkResult result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
     // First within the driver's budgets, then as far as the heaps go: a budget is an estimate.
     for (int round = 0; round < 2; round++)

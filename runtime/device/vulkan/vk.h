@@ -118,12 +118,13 @@ struct smr_vk_memory {
     uint32_t n_blocks, max_blocks;
     bool map_device; // device-local memory is host-visible too, all or nearly all of it
     bool has_budget; // VK_EXT_memory_budget
+    bool software;   // the memory is the machine's, whatever the driver says of its heap
 };
 
 struct smr_vk_device {
     struct smr_device base;
     struct smr_vk_instance *instance;
-    VkPhysicalDevice physical;
+    const struct smr_vk_physical *physical; // of the instance
     VkDevice handle;
     uint32_t queue_family;
     VkQueue queue;
@@ -157,10 +158,18 @@ struct smr_vk_allocation {
     struct smr_vk_allocation *previous, *next; // in the block, by offset
 };
 
-void smr_vk_memory_init(struct smr_vk_device *device, uint64_t max_allocation, uint32_t max_blocks);
+// Note `properties`, and whether device-local memory is mapped.
+void smr_vk_memory_init(struct smr_vk_memory *memory,
+                        const VkPhysicalDeviceMemoryProperties *properties);
+
+// The types of `allowed` (bits) that suit a buffer, best first. Returns how many.
+uint32_t smr_vk_rank_types(const struct smr_vk_memory *memory, uint32_t allowed,
+                           enum smr_memory kind, uint64_t size,
+                           uint32_t types[VK_MAX_MEMORY_TYPES]);
 
 // Sums over device-local heaps: bytes there are, and bytes that are free as far as the driver tells.
-void smr_vk_memory_sizes(struct smr_vk_instance *instance, VkPhysicalDevice physical,
+// Of a software driver those of the machine: some state 2 GiB always, and give more.
+void smr_vk_memory_sizes(struct smr_vk_instance *instance, const struct smr_vk_physical *physical,
                          bool has_budget, uint64_t *total, uint64_t *available);
 
 // Memory for `buffer`, which has `requirements`. Sets buffer->mapped and slow_read. False, with

@@ -1,4 +1,4 @@
-// host.h - what the reference device says of the machine it runs on.
+// host.h - the machine that we run on, for devices that are made of it.
 #pragma once
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // host.c - the processor's name and the memory, from Linux's /proc where there is one (proc(5)).
-#include "device/reference/host.h"
+#include "device/host.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

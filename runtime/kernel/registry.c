@@ -151,6 +151,45 @@ const struct smr_kernel_desc smr_desc_rope_store = {
 
 // ---- attention --------------------------------------------------------------------------------
 
+static const struct smr_variant attention_variants[] = {
+    {.name = "plain", .defines = ""},
+    // Reads each key once for several queries: those of the heads and rows that share it.
+    {.name = "grouped", .defines = "#define GROUPED 1\n", .gpu = true},
+};
+enum { ATTENTION_SINGLE, ATTENTION_GROUPED };
+enum { GROUPED_QUERIES = 8, GROUPED_SIZE = 128, GROUPED_TILE = 32, GROUPED_LANES = 4 };
+
+// Heads of a workgroup of the grouped variant: a power of two that divides GROUPED_QUERIES.
+static uint32_t grouped_heads(const struct smr_attention_push *p)
+{
+    const uint32_t sharing = p->n_heads / p->n_kv_heads;
+    uint32_t heads = 1;
+    while (heads < sharing && heads < GROUPED_QUERIES)
+        heads *= 2;
+    return heads;
+}
+
+// Further constants: queries of a workgroup, heads of those.
+static bool grouped_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                               const struct smr_attention_push *p)
+{
+    const uint32_t heads = grouped_heads(p);
+    const uint32_t dim = (p->head_dim + 7) / 8 * 8;
+    const uint32_t floats = (GROUPED_QUERIES * dim + GROUPED_SIZE * 8) +
+                            GROUPED_QUERIES * GROUPED_TILE * (GROUPED_LANES + 2) + 256;
+    // With less to share the plain variant has more workgroups for the same work.
+    if (p->n_rows < GROUPED_QUERIES / heads || p->n_rows == 1 ||
+        limits->max_shared_size < floats * sizeof(float) ||
+        smr_workgroup_size(limits, GROUPED_SIZE) != GROUPED_SIZE)
+        return false;
+    key->constants[0] = GROUPED_SIZE;
+    key->constants[2] = GROUPED_TILE;
+    key->constants[3] = GROUPED_LANES;
+    key->constants[4] = GROUPED_QUERIES;
+    key->constants[5] = heads;
+    return true;
+}
+
 // Constants: workgroup size, head_dim, keys of a tile, invocations that share the dot product of a
 // key.
 static bool attention_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
@@ -160,8 +199,10 @@ static bool attention_specialise(struct smr_kernel_key *key, const struct smr_li
     if (p->head_dim < 2 || p->head_dim > 512 || p->head_dim % 2 ||
         !smr_cache_type_fits(key->type, p->head_dim))
         return false;
-    key->constants[0] = smr_workgroup_size_for(limits, 128, p->head_dim <= 128 ? 16 : 32);
     key->constants[1] = p->head_dim;
+    if (key->variant == ATTENTION_GROUPED)
+        return grouped_specialise(key, limits, p);
+    key->constants[0] = smr_workgroup_size_for(limits, 128, p->head_dim <= 128 ? 16 : 32);
     key->constants[2] = 64;
     key->constants[3] = limits->cpu ? 1 : 8;
     return true;
@@ -170,7 +211,13 @@ static bool attention_specialise(struct smr_kernel_key *key, const struct smr_li
 static void attention_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_attention_push *p = push;
-    smr_spread_groups((uint64_t)p->n_rows * p->n_heads * p->n_splits, groups);
+    uint64_t n = (uint64_t)p->n_rows * p->n_heads;
+    if (key->variant == ATTENTION_GROUPED) {
+        const uint32_t heads = key->constants[5], rows = key->constants[4] / heads;
+        n = (uint64_t)smr_div_up(p->n_rows, rows) * p->n_kv_heads *
+            smr_div_up(p->n_heads / p->n_kv_heads, heads);
+    }
+    smr_spread_groups(n * p->n_splits, groups);
 }
 
 const struct smr_kernel_desc smr_desc_attention = {
@@ -178,12 +225,12 @@ const struct smr_kernel_desc smr_desc_attention = {
     .twin = smr_twin_attention,
     .n_bindings = 6,
     .push_size = sizeof(struct smr_attention_push),
-    .n_constants = 4,
+    .n_constants = 6,
     .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_WRITE},
     .types = smr_types_cache,
     .n_types = SMR_COUNT(smr_types_cache),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = attention_variants,
+    .n_variants = SMR_COUNT(attention_variants),
     .tolerance = 1e-10,
     .specialise = attention_specialise,
     .groups = attention_groups,

@@ -14,8 +14,8 @@ smr_context *smr_device_context(const smr_device *device)
 
 const struct smr_device_info *smr_device_get_info(const smr_device *device)
 {
-    if (device->impl->update)
-        device->impl->update((smr_device *)device);
+    if (device->impl->update_memory)
+        device->impl->update_memory((smr_device *)device);
     return &device->info;
 }
 
@@ -36,9 +36,9 @@ bool smr_device_takes_spirv(const smr_device *device)
 
 void smr_device_get_counters(const smr_device *device, struct smr_device_counters *counters)
 {
-    if (device->impl->update)
-        device->impl->update((smr_device *)device);
     *counters = device->counters;
+    if (device->impl->n_validation_messages)
+        counters->n_validation_messages = device->impl->n_validation_messages(device);
     counters->n_kernels = atomic_load(&device->n_kernels);
 }
 

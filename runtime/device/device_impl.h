@@ -38,8 +38,8 @@ struct smr_device_impl {
     // Sleep until the last submission of `list`, and all before it, is done.
     bool (*wait)(smr_device *device, smr_list *list);
 
-    // [optional] Bring info.memory_free and counters.n_validation_messages up to date.
-    void (*update)(smr_device *device);
+    void (*update_memory)(smr_device *device); // [optional] info.memory_free stays as listed
+    uint64_t (*n_validation_messages)(const smr_device *device); // [optional] 0
 };
 
 // A backend: how its devices are found and opened.

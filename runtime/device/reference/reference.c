@@ -226,7 +226,7 @@ static bool wait(smr_device *device, smr_list *list)
 
 // ---- the device -------------------------------------------------------------------------------
 
-static void update(smr_device *device)
+static void update_memory(smr_device *device)
 {
     uint64_t memory;
     smr_host_memory(&memory, &device->info.memory_free);
@@ -254,7 +254,7 @@ static const struct smr_device_impl impl = {
     .list_end = list_end,
     .submit = submit,
     .wait = wait,
-    .update = update,
+    .update_memory = update_memory,
 };
 
 static void fill_limits(struct smr_limits *limits)

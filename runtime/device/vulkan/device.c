@@ -121,10 +121,14 @@ static void close_device(smr_device *base)
     smr_free(base->context, device);
 }
 
-static void update(smr_device *base)
+static uint64_t n_validation_messages(const smr_device *base)
+{
+    return atomic_load(&smr_vk_device(base)->instance->n_validation_messages);
+}
+
+static void update_memory(smr_device *base)
 {
     struct smr_vk_device *device = smr_vk_device(base);
-    base->counters.n_validation_messages = atomic_load(&device->instance->n_validation_messages);
     if (device->memory.has_budget || device->memory.software)
         smr_vk_memory_sizes(device->instance, device->physical, true, &base->info.memory,
                             &base->info.memory_free);
@@ -148,7 +152,8 @@ static const struct smr_device_impl impl = {
     .list_end = smr_vk_list_end,
     .submit = smr_vk_submit,
     .wait = smr_vk_wait,
-    .update = update,
+    .update_memory = update_memory,
+    .n_validation_messages = n_validation_messages,
 };
 
 static VkResult create_handle(struct smr_vk_device *device, const struct smr_vk_features *features)

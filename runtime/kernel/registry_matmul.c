@@ -124,6 +124,8 @@ static const struct smr_variant matvec_variants[] = {
     [MATVEC_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
 };
 
+enum { MATVEC_WORKGROUPS = 512 };
+
 // Constants: workgroup size, n_rows, rows of weights of a workgroup.
 static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
@@ -141,7 +143,12 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
         size /= 2;
     key->constants[0] = size;
     key->constants[1] = p->n_rows;
-    key->constants[2] = p->n_rows <= 2 ? 4 : 2; // more spills on Intel's GPUs
+    // Several rows of weights share what is read of x, but leave enough workgroups to fill a GPU. With
+    // more than two rows of x, four would spill on Intel's GPUs.
+    uint32_t out_rows = p->n_rows <= 2 ? 4 : 2;
+    while (out_rows > 1 && p->n_out / out_rows < MATVEC_WORKGROUPS)
+        out_rows /= 2;
+    key->constants[2] = out_rows;
     return true;
 }
 

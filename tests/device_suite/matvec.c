@@ -4,7 +4,8 @@
 // For every type. Columns are whole blocks of all of them; three blocks make rows that begin in the
 // middle of a word where the block is no multiple of four bytes.
 static const struct matmul_case cases[] = {
-    {768, 37, 1},
+    {768, 2051, 1},
+    {256, 1027, 3, 0, 0, 0, SMR_MATMUL_ADD},
     {256, 5, 3, 1, 2, 11, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
 };
 
@@ -23,12 +24,12 @@ static const struct matmul_case more_cases[] = {
     {576, 100, 1, 0, 0, 0, SMR_MATMUL_ADD},
     {2048, 130, 1},
     {4864, 17, 1},
-    {320, 33, 2},
+    {320, 2050, 2},
     {320, 33, 4, 3, 5, 7, SMR_MATMUL_ADD},
-    {320, 33, 5},
+    {320, 1033, 5},
     {320, 33, 6, 0, 1, 0, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
     {320, 33, 7},
-    {320, 33, 8, 7, 0, 64},
+    {320, 1030, 8, 7, 0, 64},
     {32, 262144, 1}, // more workgroups than one dimension has
     {32, 262145, 2, 0, 0, 5, SMR_MATMUL_BIAS},
 };

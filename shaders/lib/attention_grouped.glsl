@@ -106,6 +106,63 @@ void finish_scores(uint mine, uint place_in, uint n)
     }
 }
 
+// Step 3, second half: the query's new maximum, and the weights of its keys in this tile, which
+// begins at key `first`. Keys that it does not see get the weight 0.
+void weigh(uint mine, uint place_in, uvec2 seen, uint first, uint n, inout float maximum,
+           inout float divisor)
+{
+    uint from = seen.x > first ? min(n, seen.x - first) : 0u;
+    uint to = seen.y > first ? min(n, seen.y - first) : 0u;
+    float before = maximum;
+    for (uint t = from; t < to; t++)
+        maximum = max(maximum, score[mine * TILE + t]);
+    before = exp(before - maximum);
+    divisor *= before;
+    if (place_in == 0u)
+        shrink[mine] = before;
+    for (uint t = place_in; t < n; t += STEP3) {
+        float w = t >= from && t < to ? exp(score[mine * TILE + t] - maximum) : 0.0;
+        weight[mine * TILE + t] = w;
+        divisor += w;
+    }
+}
+
+// The rows from `begin` on that are of its sequence, counted from the task's first: returns the one
+// after them, and the keys that any of them sees.
+uint find_run(Task task, uint begin, out uvec2 keys)
+{
+    uint sequence = rows[task.first_row + begin].w;
+    keys = uvec2(0xffffffffu, 0u);
+    uint next = begin;
+    while (next < task.n_rows && rows[task.first_row + next].w == sequence) {
+        uvec2 seen = key_range(task.first_row + next, task.split);
+        if (seen.x < seen.y)
+            keys = uvec2(min(keys.x, seen.x), max(keys.y, seen.y));
+        next++;
+    }
+    return next;
+}
+
+// Query i's result, from what KEY_GROUPS left in `sums`, its invocations' divisors in `part`, and its
+// maximum in `shrink`.
+void write_query(Task task, uint i)
+{
+    uint at = output_at(task.first_row + i / HEADS, task.first_head + i % HEADS, task.split);
+    float divisor = 0.0;
+    for (uint j = 0u; j < STEP3; j++)
+        divisor += part[i * STEP3 + j];
+    for (uint e = gl_LocalInvocationID.x; e < HEAD_DIM; e += WORKGROUP_SIZE) {
+        float sum = 0.0;
+        [[dont_unroll]] for (uint g = 0u; g < KEY_GROUPS; g++)
+            sum += sums[g * OCTETS * 8u + e];
+        y[at + e] = sum * output_factor(divisor);
+    }
+    if (n_splits != 1u && gl_LocalInvocationID.x == 0u) {
+        y[at + HEAD_DIM] = shrink[i];
+        y[at + HEAD_DIM + 1u] = divisor;
+    }
+}
+
 void main()
 {
     uint self = gl_LocalInvocationID.x;
@@ -123,43 +180,24 @@ void main()
     uint mine = self / STEP3, place_in = self % STEP3;
     float maximum = -3e38, divisor = 0.0; // of this query's keys; of those whose weight is made here
 
-    uint next = 0u; // row, counted from the task's first
+    uint next = 0u;
     while (next < task.n_rows) {
-        // A run: its rows, and the keys that any of them sees.
-        uint begin = next, sequence = rows[task.first_row + begin].w;
-        uvec2 keys = uvec2(0xffffffffu, 0u);
-        while (next < task.n_rows && rows[task.first_row + next].w == sequence) {
-            uvec2 seen = key_range(task.first_row + next, task.split);
-            if (seen.x < seen.y)
-                keys = uvec2(min(keys.x, seen.x), max(keys.y, seen.y));
-            next++;
-        }
+        uint begin = next;
+        uvec2 keys;
+        next = find_run(task, begin, keys);
         bool in_run = mine >= begin * HEADS && mine < next * HEADS;
+        uint table = rows[task.first_row + begin].w * max_pages;
 
         for (uint first = keys.x; first < keys.y; first += TILE) {
             uint n = min(TILE, keys.y - first);
             barrier(); // the tile before is done with shared memory; the queries are there
-            find_keys(sequence * max_pages, task.kv_head, first, n);
+            find_keys(table, task.kv_head, first, n);
             barrier();
             multiply_keys(n);
             barrier();
             finish_scores(mine, place_in, n);
             barrier();
-
-            uint from = range[mine].x > first ? min(n, range[mine].x - first) : 0u;
-            uint to = range[mine].y > first && in_run ? min(n, range[mine].y - first) : 0u;
-            float before = maximum;
-            for (uint t = from; t < to; t++)
-                maximum = max(maximum, score[mine * TILE + t]);
-            before = exp(before - maximum);
-            divisor *= before;
-            if (place_in == 0u)
-                shrink[mine] = before;
-            for (uint t = place_in; t < n; t += STEP3) {
-                float w = t >= from && t < to ? exp(score[mine * TILE + t] - maximum) : 0.0;
-                weight[mine * TILE + t] = w;
-                divisor += w;
-            }
+            weigh(mine, place_in, in_run ? range[mine] : uvec2(0u), first, n, maximum, divisor);
             barrier();
 
             [[unroll]] for (uint i = 0u; i < QUERIES; i++) {
@@ -179,11 +217,10 @@ void main()
         }
     }
 
-    // The divisors, through the memory of the parts: there are more than WORKGROUP_SIZE.
     barrier();
     part[self] = divisor;
     [[unroll]] for (uint i = 0u; i < QUERIES; i++) {
-        barrier();
+        barrier(); // the query before is written
         if (key_group < KEY_GROUPS) {
             keep((key_group * OCTETS + octet) * 8u, low[i]);
             keep((key_group * OCTETS + octet) * 8u + 4u, high[i]);
@@ -191,21 +228,7 @@ void main()
         if (mine == i && place_in == 0u)
             shrink[i] = maximum;
         barrier();
-        if (has_query(task, i)) {
-            uint at = output_at(task.first_row + i / HEADS, task.first_head + i % HEADS, task.split);
-            float all = 0.0;
-            for (uint j = 0u; j < STEP3; j++)
-                all += part[i * STEP3 + j];
-            for (uint e = self; e < HEAD_DIM; e += WORKGROUP_SIZE) {
-                float sum = 0.0;
-                [[dont_unroll]] for (uint g = 0u; g < KEY_GROUPS; g++)
-                    sum += sums[g * OCTETS * 8u + e];
-                y[at + e] = sum * output_factor(all);
-            }
-            if (n_splits != 1u && self == 0u) {
-                y[at + HEAD_DIM] = shrink[i];
-                y[at + HEAD_DIM + 1u] = all;
-            }
-        }
+        if (has_query(task, i))
+            write_query(task, i);
     }
 }

@@ -10,13 +10,14 @@
 //   1. where the tile's keys lie, through the page table
 //   2. dot products: LANES invocations for a key, each a part of it
 //   3. scores, the new maximum, and the weights exp(s - max)
-//   4. values: an invocation for an octet of elements (eight); where there are more invocations than
-//      octets, KEY_GROUPS of them take every KEY_GROUPS-th key
+//   4. values: an invocation for an octet of elements (eight); where there are more invocations
+//      than octets, KEY_GROUPS of them take every KEY_GROUPS-th key
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
 #include "lib/cache.glsl"
 
-layout(set = 0, binding = 0) readonly buffer Rows { uvec4 rows[]; }; // token, position, slot, sequence
+// Rows: token, position, slot, sequence.
+layout(set = 0, binding = 0) readonly buffer Rows { uvec4 rows[]; };
 layout(set = 0, binding = 1) readonly buffer Pages { uint pages[]; };
 layout(set = 0, binding = 2) readonly buffer Queries { float q[]; };
 layout(set = 0, binding = 3) readonly buffer KeyCache { uint key_cache[]; };

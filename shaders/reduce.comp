@@ -1,8 +1,8 @@
 // reduce.comp - of each chunk of logits: the maximum, the lowest index that has it, and the sum of
 // exp(logit - maximum).
 //
-// Bindings and parameters: struct smr_reduce_push in kernel.h; four words of output for a chunk. One
-// workgroup for a chunk; an invocation takes every WORKGROUP_SIZE-th logit of it.
+// Bindings and parameters: struct smr_reduce_push in kernel.h; four words of output for a chunk.
+// One workgroup for a chunk; an invocation takes every WORKGROUP_SIZE-th logit of it.
 #include "lib/reduce.glsl"
 
 layout(set = 0, binding = 0) readonly buffer In { float logits[]; };

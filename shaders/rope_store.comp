@@ -4,14 +4,15 @@
 //   (a, b) -> magnitude * (a cos - b sin, a sin + b cos) for pair i of elements
 //
 // Bindings and parameters: struct smr_rope_store_push in kernel.h. Invocations are numbered through
-// all rows; those of one row are first the pairs of its queries, then units of its keys, then of its
-// values. A unit is what can be written to the cache without sharing a word: two elements, or a block
-// of 32 for Q8_0.
+// all rows; those of one row are first the pairs of its queries, then units of its keys, then of
+// its values. A unit is what can be written to the cache without sharing a word: two elements, or a
+// block of 32 for Q8_0.
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
 #include "lib/cache.glsl"
 
-layout(set = 0, binding = 0) readonly buffer Rows { uvec4 rows[]; }; // token, position, slot, sequence
+// Rows: token, position, slot, sequence.
+layout(set = 0, binding = 0) readonly buffer Rows { uvec4 rows[]; };
 layout(set = 0, binding = 1) readonly buffer Frequencies { float inv_freq[]; };
 layout(set = 0, binding = 2) buffer Queries { float q[]; };
 layout(set = 0, binding = 3) readonly buffer Keys { float k[]; };

@@ -79,7 +79,8 @@ struct smr_matmul_push {
 
 // rope_store: rotate queries in place, and rotate keys into the KV cache with values beside them.
 //   angle = position * inv_freq[i]; pairs are (i, i + rope_dim / 2) with NEOX, else (2i, 2i + 1);
-//   (a, b) -> magnitude * (a cos - b sin, a sin + b cos); elements from rope_dim on stay (unscaled).
+//   (a, b) -> magnitude * (a cos - b sin, a sin + b cos); elements from rope_dim on stay
+//   (unscaled).
 // sin and cos are accurate to about 1e-6 for any position (the shader reduces the angle itself:
 // Vulkan promises only 2^-11, and only in [-pi, pi]).
 // Bindings: 0 rows, struct smr_row; 1 inv_freq, f32 [rope_dim / 2]; 2 q, f32 (read and write);
@@ -94,17 +95,16 @@ struct smr_rope_store_push {
 };
 
 // attention: for each row and head, causal attention over the row's sequence with online softmax
-// (arXiv:1805.02867, arXiv:2205.14135); grouped queries (arXiv:2305.13245): kv head = h / (n_heads /
-// n_kv_heads). Key t of a sequence lies in slot pages[sequence * max_pages + t / page_size] *
+// (arXiv:1805.02867, arXiv:2205.14135); grouped queries (arXiv:2305.13245): kv head = h / (n_heads
+// / n_kv_heads). Key t of a sequence lies in slot pages[sequence * max_pages + t / page_size] *
 // page_size + t % page_size. Keys visible to a row: t in [lo, hi), hi = position + 1, lo = window ?
 // max(0, hi - window) : 0.
 //   s_t = scale * dot(q, k_t); with softcap: s_t = softcap * tanh(s_t / softcap)
 //   out = sum of exp(s_t - max) v_t / sum of exp(s_t - max)
-// Split s of n_splits covers [lo + s * chunk, min(hi, lo + (s + 1) * chunk)), chunk = ceil((hi - lo)
-// / n_splits). With n_splits == 1 binding 5 is out [n_rows, n_heads, head_dim] with out_stride;
+// Split s of n_splits covers [lo + s * chunk, min(hi, lo + (s + 1) * chunk)), chunk = ceil((hi -
+// lo) / n_splits). With n_splits == 1 binding 5 is out [n_rows, n_heads, head_dim] with out_stride;
 // else it holds partial results [n_rows, n_heads, n_splits, head_dim + 2]: the sum not yet divided,
-// then the maximum, then the divisor (an empty split: 0, -3e38, 0).
-// Padding rows give zeros.
+// then the maximum, then the divisor (an empty split: 0, -3e38, 0). Padding rows give zeros.
 // Bindings: 0 rows; 1 pages, u32; 2 q, f32; 3 key cache; 4 value cache (type); 5 out, f32.
 struct smr_attention_push {
     uint32_t n_rows, n_heads, n_kv_heads, head_dim;
@@ -137,9 +137,9 @@ struct smr_activate_push {
     float param;
 };
 
-// reduce: per row and chunk of SMR_REDUCE_CHUNK logits, their maximum, the lowest index that has it,
-// and the sum of exp(logit - maximum). The host finishes over the chunks: greedy choice, log of the
-// sum for log-probabilities, and which chunks can hold the k best. NaN counts as -infinity, and
+// reduce: per row and chunk of SMR_REDUCE_CHUNK logits, their maximum, the lowest index that has
+// it, and the sum of exp(logit - maximum). The host finishes over the chunks: greedy choice, log of
+// the sum for log-probabilities, and which chunks can hold the k best. NaN counts as -infinity, and
 // infinities as +-3e38.
 // Bindings: 0 logits, f32 [n_rows, n_cols] with in_stride; 1 out, struct smr_reduced [n_rows,
 // n_chunks], n_chunks = ceil(n_cols / SMR_REDUCE_CHUNK).
@@ -205,13 +205,14 @@ struct smr_kernel_set;
 struct smr_kernel_set *smr_kernel_set_create(smr_device *device, enum smr_kernels mode);
 void smr_kernel_set_destroy(struct smr_kernel_set *set);
 
-// The variant to use for this push: with SMR_KERNELS_PLAIN variant 0, else the last in the row whose
-// capabilities the device has, that suits a processor if it is one, and whose specialise() agrees. False, with an error, when none fits.
+// The variant to use for this push: with SMR_KERNELS_PLAIN variant 0, else the last in the row
+// whose capabilities the device has, that suits a processor if it is one, and whose specialise()
+// agrees. False, with an error, when none fits.
 bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
                        const void *push, struct smr_kernel_key *key);
 
-// The key of one variant, whatever the mode; false, without an error, where it cannot run or makes no
-// sense for this push. For tests and tuning.
+// The key of one variant, whatever the mode; false, without an error, where it cannot run or makes
+// no sense for this push. For tests and tuning.
 bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_type type,
                             uint32_t variant, const void *push, struct smr_kernel_key *key);
 

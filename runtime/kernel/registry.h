@@ -1,7 +1,7 @@
 // registry.h - what the registry's files share. Only runtime/kernel/ includes this.
 //
-// A kernel's row is a `const struct smr_kernel_desc smr_desc_NAME` in registry.c (or, for those that
-// read weights, registry_matmul.c), and registry.c lists them all. Its twin is declared in
+// A kernel's row is a `const struct smr_kernel_desc smr_desc_NAME` in registry.c (or, for those
+// that read weights, registry_matmul.c), and registry.c lists them all. Its twin is declared in
 // twin/twin.h.
 #pragma once
 
@@ -28,7 +28,8 @@ extern const enum smr_type smr_types_f32[1];
 extern const enum smr_type smr_types_cache[3];
 extern const struct smr_variant smr_variants_plain[1], smr_variants_subgroup[2];
 
-// Where the compiler (compile.c) finds sources that are built in: shaders/embed.py writes the table.
+// Where the compiler (compile.c) finds sources that are built in: shaders/embed.py writes the
+// table.
 struct smr_shader_file {
     const char *name; // "norm.comp", "lib/reduce.glsl"
     const unsigned char *data;

@@ -10,7 +10,7 @@ layout(constant_id = 5) const uint HEADS = 1u;
 const uint ROWS = QUERIES / HEADS;
 const uint STEP3 = WORKGROUP_SIZE / QUERIES;
 
-shared float query[QUERIES * OCTETS * 8u]; // zeros past head_dim, and for queries that are not there
+shared float query[QUERIES * OCTETS * 8u]; // zeros past head_dim and for absent queries
 shared uvec2 range[QUERIES];               // keys that a query sees
 shared float part[QUERIES * TILE * LANES];
 shared float score[QUERIES * TILE];
@@ -143,8 +143,8 @@ uint find_run(Task task, uint begin, out uvec2 keys)
     return next;
 }
 
-// Query i's result, from what KEY_GROUPS left in `sums`, its invocations' divisors in `part`, and its
-// maximum in `shrink`.
+// Query i's result, from what KEY_GROUPS left in `sums`, its invocations' divisors in `part`, and
+// its maximum in `shrink`.
 void write_query(Task task, uint i)
 {
     uint at = output_at(task.first_row + i / HEADS, task.first_head + i % HEADS, task.split);
@@ -178,7 +178,7 @@ void main()
         high[i] = vec4(0.0);
     }
     uint mine = self / STEP3, place_in = self % STEP3;
-    float maximum = -3e38, divisor = 0.0; // of this query's keys; of those whose weight is made here
+    float maximum = -3e38, divisor = 0.0; // of the query; of keys whose weight is made here
 
     uint next = 0u;
     while (next < task.n_rows) {

@@ -4,14 +4,15 @@
 //
 //   CACHE_WORDS(n)   words of n elements
 //   CACHE_LOAD(words, base, o, n, low, high)
-//                    elements 8 o to 8 o + 7 of the vector of n elements at word `base` of the buffer
-//                    `words`, into two vec4; zeros past the end
+//                    elements 8 o to 8 o + 7 of the vector of n elements at word `base` of the
+//                    buffer `words`, into two vec4; zeros past the end
 //
 // Buffers cannot be passed to functions, hence macros. n is a constant.
 #if defined(TYPE_F32)
 
 #define CACHE_WORDS(n) (n)
-#define CACHE_PAIR(words, base, u) uintBitsToFloat(uvec2(words[(base) + 2u * (u)], words[(base) + 2u * (u) + 1u]))
+#define CACHE_PAIR(words, base, u) \
+    uintBitsToFloat(uvec2(words[(base) + 2u * (u)], words[(base) + 2u * (u) + 1u]))
 
 #elif defined(TYPE_F16)
 

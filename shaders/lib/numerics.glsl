@@ -2,8 +2,8 @@
 
 // sin and cos of any finite angle, to about 1e-7. The angle in turns is a product of its 24-bit
 // significand with 1 / (2 pi) as a binary fraction, of which only the 32 bits below the point
-// matter (the idea is that of Payne and Hanek, "Radian reduction for trigonometric functions", 1983).
-// Angles from 2^32 on give garbage.
+// matter (the idea is that of Payne and Hanek, "Radian reduction for trigonometric functions",
+// 1983). Angles from 2^32 on give garbage.
 vec2 cos_sin(float angle)
 {
     // 1 / (2 pi) = 0.28BE60DB 9391054A 7F09D5F4 ... in hexadecimal

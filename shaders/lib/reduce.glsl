@@ -1,8 +1,8 @@
 // reduce.glsl - the workgroup: its size and number, and sums and maxima over its invocations.
 //
 // The workgroup is one-dimensional; its size is specialisation constant 0, a power of two. Without
-// USE_SUBGROUP reductions go through shared memory alone; with it over subgroups first, of any size,
-// which need not even be the same for all.
+// USE_SUBGROUP reductions go through shared memory alone; with it over subgroups first, of any
+// size, which need not even be the same for all.
 #extension GL_EXT_control_flow_attributes : require
 #ifdef USE_SUBGROUP
 #extension GL_KHR_shader_subgroup_basic : require
@@ -21,7 +21,8 @@ uint group_index()
 
 shared float reduce_scratch[WORKGROUP_SIZE];
 
-// The sum, or maximum, of `value` over the workgroup, for all invocations. All of them must call it.
+// The sum, or maximum, of `value` over the workgroup, for all invocations. All of them must call
+// it.
 #ifdef USE_SUBGROUP
 
 float workgroup_sum(float value)
@@ -52,8 +53,8 @@ float workgroup_max(float value)
 
 #else
 
-// Large workgroups reduce to a sixteenth first. Few barriers and small loops: on processors they cost
-// more than the additions, to run and to compile.
+// Large workgroups reduce to a sixteenth first. Few barriers and small loops: on processors they
+// cost more than the additions, to run and to compile.
 #define REDUCE_STRIDE (WORKGROUP_SIZE / 16u)
 #define REDUCED_SIZE  (WORKGROUP_SIZE > 32u ? REDUCE_STRIDE : WORKGROUP_SIZE)
 

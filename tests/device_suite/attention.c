@@ -1,5 +1,6 @@
 // attention.c - cases of the attention kernel: head sizes 2 to 512, grouped queries, windows,
-// soft-capping, splits (more than there are keys, too), scattered pages, several sequences, padding.
+// soft-capping, splits (more than there are keys, too), scattered pages, several sequences,
+// padding.
 #include "suite_impl.h"
 
 static const struct attention_case {
@@ -34,7 +35,8 @@ static const struct attention_case {
     {SMR_Q8_0, 21, 6, 2, 96, 16, 0, 1, 0, 1, 0, 0},
 };
 
-// Without splits all is plain. With them the maximum of an empty split, -3e38, would drown the rest.
+// Without splits all is plain. With them the maximum of an empty split, -3e38, would drown the
+// rest.
 static size_t decode(const struct suite_case *c, uint32_t binding, const void *data, float *values)
 {
     const size_t n = c->operands[binding].size / sizeof *values;

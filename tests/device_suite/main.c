@@ -4,8 +4,8 @@
 //                [--time N]
 //
 // Without a device of that kind: everything skipped. Validation messages fail the test. With --time
-// each line shows milliseconds to make the kernel and to run it first, and microseconds for one of N
-// runs.
+// each line shows milliseconds to make the kernel and to run it first, and microseconds for one of
+// N runs.
 #include "suite.h"
 
 #include <stdio.h>

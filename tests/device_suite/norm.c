@@ -1,4 +1,5 @@
-// norm.c - cases of the norm kernel: widths around the workgroup's, heads of wider rows, every flag.
+// norm.c - cases of the norm kernel: widths around the workgroup's, heads of wider rows, every
+// flag.
 #include "suite_impl.h"
 
 static const struct {

@@ -1,5 +1,5 @@
-// shaders.c - every variant of every kernel and type compiles, and spirv-val accepts what comes out.
-// TAP on stdout.
+// shaders.c - every variant of every kernel and type compiles, and spirv-val accepts what comes
+// out. TAP on stdout.
 //
 //   shaders SPIRV_VAL [KEEP_DIR]    (keeps the SPIR-V there, as KERNEL_TYPE_VARIANT.spv)
 #include "kernel/kernel.h"

@@ -310,11 +310,15 @@ static const struct {
     enum smr_kernel_id id;
     void (*run)(struct suite *s);
 } tables[] = {
-    {SMR_KERNEL_EMBED, suite_embed},         {SMR_KERNEL_MATVEC, suite_matvec},
+    {SMR_KERNEL_EMBED, suite_embed},
+    {SMR_KERNEL_MATVEC, suite_matvec},
     {SMR_KERNEL_MATMUL, suite_matmul},
-    {SMR_KERNEL_NORM, suite_norm},           {SMR_KERNEL_ROPE_STORE, suite_rope_store},
-    {SMR_KERNEL_ATTENTION, suite_attention}, {SMR_KERNEL_ATTENTION_MERGE, suite_attention_merge},
-    {SMR_KERNEL_ACTIVATE, suite_activate},   {SMR_KERNEL_REDUCE, suite_reduce},
+    {SMR_KERNEL_NORM, suite_norm},
+    {SMR_KERNEL_ROPE_STORE, suite_rope_store},
+    {SMR_KERNEL_ATTENTION, suite_attention},
+    {SMR_KERNEL_ATTENTION_MERGE, suite_attention_merge},
+    {SMR_KERNEL_ACTIVATE, suite_activate},
+    {SMR_KERNEL_REDUCE, suite_reduce},
 };
 
 bool smr_suite_run(smr_device *device, const struct smr_suite_params *params,

@@ -1,4 +1,5 @@
-// activate.c - activation functions (arXiv:1606.08415 for GELU), alone or gating (arXiv:2002.05202).
+// activate.c - activation functions (arXiv:1606.08415 for GELU), alone or gating
+// (arXiv:2002.05202).
 #include "kernel/twin/twin.h"
 
 #include <assert.h>

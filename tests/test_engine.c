@@ -147,6 +147,19 @@ static void the_context_has_a_limit(void **state)
     close_subject(&s);
 }
 
+static void a_prompt_may_fill_the_context(void **state)
+{
+    struct subject s = {0};
+    struct smr_generate_params params = greedy(10);
+    struct smr_generate_result result;
+    assert_true(open_subject(&s, &(struct smr_engine_params){.n_context = 5}));
+    assert_true(smr_generate(s.session, &params, &result));
+    assert_int_equal(result.stop_reason, SMR_STOP_CONTEXT);
+    assert_int_equal(result.n_generated, 0);
+    assert_non_null(smr_session_logits(s.session)); // what comes next can still be asked
+    close_subject(&s);
+}
+
 static void tokens_are_checked(void **state)
 {
     struct subject s = {0};
@@ -306,6 +319,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(decode_steps_only_submit),
         cmocka_unit_test(every_failed_allocation_is_an_error),
         cmocka_unit_test(the_context_has_a_limit),
+        cmocka_unit_test(a_prompt_may_fill_the_context),
         cmocka_unit_test(tokens_are_checked),
         cmocka_unit_test(an_empty_session_is_an_error),
         cmocka_unit_test(a_seed_repeats_a_text),

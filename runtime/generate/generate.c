@@ -72,7 +72,7 @@ static bool next_token(struct generation *g)
                             &generated.token))
         return false;
     fill_logprobs(g, &step, &generated);
-    session->tokens[session->n_tokens++] = generated.token; // there is room: see run()
+    session->tokens[session->n_tokens++] = generated.token; // there is room: see go_on()
     g->result->n_generated++;
     if (is_end(g, generated.token)) {
         g->result->stop_reason = SMR_STOP_END;
@@ -127,25 +127,28 @@ static bool prepare_decode(struct generation *g)
     return smr_schedule_prepare(g->engine->schedule, &shape);
 }
 
+// Whether another token is wanted and has room; else the stop reason says why not.
+static bool go_on(struct generation *g)
+{
+    struct smr_generate_result *result = g->result;
+    if (!result->stop_reason && result->n_generated >= g->params->n_predict)
+        result->stop_reason = SMR_STOP_LENGTH;
+    if (!result->stop_reason && g->session->n_tokens >= g->engine->n_context)
+        result->stop_reason = SMR_STOP_CONTEXT;
+    return !result->stop_reason;
+}
+
 static bool run(struct generation *g)
 {
     struct smr_generate_result *result = g->result;
-    if (!g->params->n_predict)
-        result->stop_reason = SMR_STOP_LENGTH;
-    else if (!prefill(g))
+    if (!go_on(g))
+        return true;
+    if (!prefill(g))
         return result->stop_reason == SMR_STOP_CANCEL;
-    if (!result->stop_reason && !next_token(g))
-        return false;
-    if (!prepare_decode(g))
+    if (!next_token(g) || !prepare_decode(g))
         return false;
     uint64_t start = smr_time_ns(), cpu_start = smr_thread_time_ns();
-    while (!result->stop_reason) {
-        if (result->n_generated >= g->params->n_predict)
-            result->stop_reason = SMR_STOP_LENGTH;
-        else if (g->session->n_tokens >= g->engine->n_context)
-            result->stop_reason = SMR_STOP_CONTEXT;
-        if (result->stop_reason)
-            break;
+    while (go_on(g)) {
         if (!smr_session_compute(g->session, g->read_logits, NULL, NULL) || !next_token(g))
             return false;
         result->n_submissions++;

@@ -72,7 +72,7 @@ static bool parse_include(const char *line, size_t size, char name[MAX_NAME])
 {
     static const char directive[] = "#include \"";
     const size_t begin = sizeof directive - 1;
-    if (size <= begin || memcmp(line, directive, begin))
+    if (size <= begin || memcmp(line, directive, begin) != 0)
         return false;
     const char *end = memchr(line + begin, '"', size - begin);
     if (!end || (size_t)(end - line) - begin >= MAX_NAME)

@@ -35,7 +35,7 @@ static bool parse(int argc, char **argv, struct options *options)
             options->n_timed = value;
         else if (!strcmp(argv[i], "--kernels") && !strcmp(value, "plain"))
             options->plain = true;
-        else if (strcmp(argv[i], "--kernels") || strcmp(value, "tuned"))
+        else if (strcmp(argv[i], "--kernels") != 0 || strcmp(value, "tuned") != 0)
             return false;
         i++;
     }

@@ -107,6 +107,7 @@ static const char *compare(struct suite *s, const struct suite_case *c, uint32_t
 {
     const struct suite_operand *operand = &c->operands[binding];
     const uint32_t *before = operand->data, *twin = expected, *device = actual;
+    assert(before && twin && device);
     for (size_t i = 0; i < operand->size / 4; i++)
         if (twin[i] == before[i] && device[i] != before[i])
             return suite_printf(s, "binding %u: word %zu was changed from %08x to %08x", binding, i,
@@ -124,7 +125,7 @@ static const char *compare(struct suite *s, const struct suite_case *c, uint32_t
         result->error = error;
     if (!(error <= result->tolerance)) {
         size_t at = 0;
-        while (at + 1 < n && fabs(b[at] - d[at]) <= 1e-3 * (1 + fabs(b[at])))
+        while (at + 1 < n && fabsf(b[at] - d[at]) <= 1e-3f * (1 + fabsf(b[at])))
             at++;
         return suite_printf(s, "binding %u: error %.3g, tolerance %.3g; value %zu is %g, not %g",
                             binding, error, result->tolerance, at, d[at], b[at]);
@@ -249,11 +250,12 @@ static const char *run_variant(struct suite *s, const struct suite_case *c,
         if (!guards_intact(&images[i]))
             return suite_printf(s, "binding %u: bytes outside its range were written", i);
         const uint8_t *data = images[i].data + images[i].guard;
+        assert(images[i].data && c->operands[i].data);
         if (desc->access[i] & SMR_WRITE) {
             const char *problem = compare(s, c, i, results[i], data, result);
             if (problem)
                 return problem;
-        } else if (memcmp(data, c->operands[i].data, c->operands[i].size)) {
+        } else if (memcmp(data, c->operands[i].data, c->operands[i].size) != 0) {
             return suite_printf(s, "binding %u was written, and is only read by contract", i);
         }
     }

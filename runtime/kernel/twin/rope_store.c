@@ -16,7 +16,8 @@ static void make_rotation(const struct smr_rope_store_push *p, const float *inv_
                           uint32_t position, struct rotation *r)
 {
     for (uint32_t i = 0; i < p->rope_dim / 2; i++) {
-        const float angle = (float)position * inv_freq[i]; // f32, as models are trained
+        const float product = (float)position * inv_freq[i]; // f32, as models are trained
+        const double angle = product;
         r->cosine[i] = p->magnitude * (float)cos(angle);
         r->sine[i] = p->magnitude * (float)sin(angle);
     }

@@ -95,15 +95,20 @@ static size_t find_reason(enum smr_stop_reason reason)
     return n - 1; // SMR_STOP_NONE: the callback ended it
 }
 
+// To three decimals, which is what clocks are worth.
+static double rounded(double value)
+{
+    return (double)(int64_t)(value * 1000 + 0.5) / 1000;
+}
+
 static double ms(uint64_t ns)
 {
-    return (double)(ns / 1000) / 1000;
+    return rounded((double)ns / 1e6);
 }
 
 static double per_second(uint64_t n, uint64_t ns)
 {
-    double rate = n && ns ? (double)n * 1e9 / (double)ns : 0;
-    return (double)(int64_t)(rate * 1000 + 0.5) / 1000;
+    return n && ns ? rounded((double)n * 1e9 / (double)ns) : 0;
 }
 
 // Tokens that a decode step made: the first one comes from the prompt's logits.
@@ -114,7 +119,7 @@ static uint64_t n_decoded(const struct smr_generate_result *result)
 
 static double per_token(double value, const struct smr_generate_result *result)
 {
-    return n_decoded(result) ? value / (double)n_decoded(result) : 0;
+    return n_decoded(result) ? rounded(value / (double)n_decoded(result)) : 0;
 }
 
 json_t *run_json(const struct run_summary *summary, struct run_record *record)

@@ -1,0 +1,165 @@
+// cl.h - the OpenCL backend's own structures. Only files of this folder include it.
+//
+// platform.c  the loader, platforms, which devices they have
+// device.c    opening and closing, limits, submission and waiting
+// buffer.c    buffers, their parts, imports
+// kernel.c    from SPIR-V to a program, by way of translate.h
+// list.c      prepared launches, replayed in order
+//
+// OpenCL 1.2 is the baseline. "The specification" is "The OpenCL Specification", version 1.2,
+// https://registry.khronos.org/OpenCL/.
+//
+// Memory. On a processor (CL_DEVICE_TYPE_CPU) buffers are host memory that stays mapped: there is
+// nothing to copy. Elsewhere a mapped buffer has a copy in host memory: a list writes the copies of
+// those it reads to the device before it runs, and reads back those it wrote.
+#pragma once
+
+#define CL_TARGET_OPENCL_VERSION 120
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#include <CL/cl.h>
+#include <CL/cl_icd.h>
+
+#include "base/file.h"
+#include "device/device_impl.h"
+
+#define SMR_CL_FUNCTIONS(X)                                                                        \
+    X(clGetPlatformIDs)                                                                            \
+    X(clGetPlatformInfo)                                                                           \
+    X(clGetDeviceIDs)                                                                              \
+    X(clGetDeviceInfo)                                                                             \
+    X(clCreateContext)                                                                             \
+    X(clReleaseContext)                                                                            \
+    X(clCreateCommandQueue)                                                                        \
+    X(clReleaseCommandQueue)                                                                       \
+    X(clCreateBuffer)                                                                              \
+    X(clCreateSubBuffer)                                                                           \
+    X(clReleaseMemObject)                                                                          \
+    X(clCreateProgramWithSource)                                                                   \
+    X(clCreateProgramWithBinary)                                                                   \
+    X(clBuildProgram)                                                                              \
+    X(clGetProgramInfo)                                                                            \
+    X(clGetProgramBuildInfo)                                                                       \
+    X(clReleaseProgram)                                                                            \
+    X(clCreateKernel)                                                                              \
+    X(clSetKernelArg)                                                                              \
+    X(clGetKernelWorkGroupInfo)                                                                    \
+    X(clReleaseKernel)                                                                             \
+    X(clEnqueueNDRangeKernel)                                                                      \
+    X(clEnqueueCopyBuffer)                                                                         \
+    X(clEnqueueReadBuffer)                                                                         \
+    X(clEnqueueWriteBuffer)                                                                        \
+    X(clEnqueueMapBuffer)                                                                          \
+    X(clEnqueueUnmapMemObject)                                                                     \
+    X(clEnqueueMarkerWithWaitList)                                                                 \
+    X(clGetEventProfilingInfo)                                                                     \
+    X(clWaitForEvents)                                                                             \
+    X(clReleaseEvent)                                                                              \
+    X(clFlush)                                                                                     \
+    X(clFinish)
+
+struct smr_cl_table {
+#define X(name) cl_api_##name name;
+    SMR_CL_FUNCTIONS(X)
+#undef X
+};
+
+const char *smr_cl_error_name(cl_int code);
+
+// ---- platforms (platform.c) -------------------------------------------------------------------
+
+struct smr_cl_found { // a device that was found
+    cl_platform_id platform;
+    cl_device_id id;
+    struct smr_device_info info;
+};
+
+struct smr_cl_state {
+    smr_context *context;
+    struct smr_cl_table cl;
+    struct smr_cl_found *found; // owned
+    size_t n_found;
+};
+
+// A text, cut to fit; "" where the driver does not tell.
+void smr_cl_device_text(const struct smr_cl_table *cl, cl_device_id id, cl_device_info what,
+                        char *text, size_t size);
+// A number of 1 to 8 bytes; 0 where the driver does not tell.
+uint64_t smr_cl_device_number(const struct smr_cl_table *cl, cl_device_id id, cl_device_info what);
+
+// ---- the device (device.c) --------------------------------------------------------------------
+
+struct smr_cl_device {
+    struct smr_device base;
+    struct smr_cl_table cl;
+    cl_device_id id;
+    cl_context context;
+    // In order both. Times are only taken on the second, because taking them costs.
+    cl_command_queue queue, timed_queue;
+    cl_command_queue busy; // the one that was submitted to last; NULL: none yet
+    uint64_t used;         // bytes of buffers
+    bool cpu;
+    bool half_bits; // halves may be converted by shifts: translate.h
+};
+
+static inline struct smr_cl_device *smr_cl_device(smr_device *device)
+{
+    return (struct smr_cl_device *)device;
+}
+
+smr_device *smr_cl_open(void *state, uint32_t index);
+
+// Record why `what` failed for `name`. Returns false.
+bool smr_cl_fail(smr_device *device, cl_int code, const char *what, const char *name);
+
+// Record that commands failed, which loses the device. Returns false.
+bool smr_cl_lose(smr_device *device, cl_int code, const char *what, const char *name);
+
+bool smr_cl_wait(smr_device *device, smr_list *list);
+
+// ---- buffers (buffer.c) -----------------------------------------------------------------------
+
+struct smr_cl_part { // a sub-buffer
+    cl_mem mem;
+    uint64_t offset, size;
+};
+
+struct smr_cl_buffer {
+    cl_mem mem;
+    size_t size;               // bytes, whole words
+    void *copy;                // in host memory, of a mapped buffer that is elsewhere; owned
+    void *mapped;              // by clEnqueueMapBuffer, on a processor
+    struct smr_cl_part *parts; // owned; made when first bound, kept
+    size_t n_parts, capacity;
+};
+
+bool smr_cl_buffer_create(smr_buffer *buffer);
+bool smr_cl_buffer_import(smr_buffer *buffer, const void *data);
+void smr_cl_buffer_destroy(smr_buffer *buffer);
+
+// The memory of a range, whose size is rounded up to whole words. NULL with an error.
+cl_mem smr_cl_buffer_part(smr_buffer *buffer, uint64_t offset, uint64_t size);
+
+// ---- kernels (kernel.c) -----------------------------------------------------------------------
+
+struct smr_cl_kernel {
+    cl_program program;
+    size_t local[3]; // invocations of a workgroup
+};
+
+bool smr_cl_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *params);
+void smr_cl_kernel_destroy(smr_kernel *kernel);
+
+// A new cl_kernel, which has its own arguments. NULL with an error.
+cl_kernel smr_cl_kernel_instance(smr_kernel *kernel);
+
+// ---- lists (list.c) ---------------------------------------------------------------------------
+
+bool smr_cl_list_create(smr_list *list);
+void smr_cl_list_destroy(smr_list *list);
+void smr_cl_list_dispatch(smr_list *list, smr_kernel *kernel, const struct smr_args *args);
+void smr_cl_list_copy(smr_list *list, const struct smr_binding *from, const struct smr_binding *to);
+void smr_cl_list_barrier(smr_list *list);
+void smr_cl_list_timestamp(smr_list *list, uint32_t index);
+bool smr_cl_list_read_timestamps(smr_list *list, uint32_t n, uint64_t *time_ns);
+bool smr_cl_list_end(smr_list *list);
+bool smr_cl_submit(smr_device *device, smr_list *list);

@@ -1,0 +1,162 @@
+// device.c - opening a device: its limits, a context, queues; waiting.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device/host.h"
+#include "device/opencl/cl.h"
+
+bool smr_cl_fail(smr_device *device, cl_int code, const char *what, const char *name)
+{
+    bool memory = code == CL_OUT_OF_HOST_MEMORY || code == CL_MEM_OBJECT_ALLOCATION_FAILURE ||
+                  code == CL_OUT_OF_RESOURCES;
+    return smr_fail(device->context, memory ? SMR_ERROR_MEMORY : SMR_ERROR_DEVICE,
+                    "%s: %s failed with %s (%d) on device %s (%s)", name, what,
+                    smr_cl_error_name(code), code, device->info.id, device->info.name);
+}
+
+bool smr_cl_lose(smr_device *device, cl_int code, const char *what, const char *name)
+{
+    return smr_device_lose(device, "%s failed with %s (%d), for %s", what, smr_cl_error_name(code),
+                           code, name);
+}
+
+// ---- close ------------------------------------------------------------------------------------
+
+static void close_device(smr_device *base)
+{
+    struct smr_cl_device *device = smr_cl_device(base);
+    if (device->queue)
+        device->cl.clReleaseCommandQueue(device->queue);
+    if (device->timed_queue)
+        device->cl.clReleaseCommandQueue(device->timed_queue);
+    if (device->context)
+        device->cl.clReleaseContext(device->context);
+    smr_free(base->context, device);
+}
+
+static void update_memory(smr_device *base)
+{
+    struct smr_cl_device *device = smr_cl_device(base);
+    uint64_t memory = base->info.memory;
+    base->info.memory_free = device->used < memory ? memory - device->used : 0;
+    if (device->cpu) {
+        uint64_t available;
+        smr_host_memory(&memory, &available);
+        if (available < base->info.memory_free)
+            base->info.memory_free = available;
+    }
+}
+
+static const struct smr_device_impl impl = {
+    .takes_spirv = true,
+    .close = close_device,
+    .buffer_create = smr_cl_buffer_create,
+    .buffer_import = smr_cl_buffer_import,
+    .buffer_destroy = smr_cl_buffer_destroy,
+    .kernel_create = smr_cl_kernel_create,
+    .kernel_destroy = smr_cl_kernel_destroy,
+    .list_create = smr_cl_list_create,
+    .list_destroy = smr_cl_list_destroy,
+    .list_dispatch = smr_cl_list_dispatch,
+    .list_copy = smr_cl_list_copy,
+    .list_barrier = smr_cl_list_barrier,
+    .list_timestamp = smr_cl_list_timestamp,
+    .list_read_timestamps = smr_cl_list_read_timestamps,
+    .list_end = smr_cl_list_end,
+    .submit = smr_cl_submit,
+    .wait = smr_cl_wait,
+    .update_memory = update_memory,
+};
+
+// ---- limits -----------------------------------------------------------------------------------
+
+static uint32_t at_most(uint64_t value, uint32_t most)
+{
+    return value < most ? (uint32_t)value : most;
+}
+
+static void fill_limits(struct smr_cl_device *device, enum smr_device_type type)
+{
+    const struct smr_cl_table *cl = &device->cl;
+    struct smr_limits *limits = &device->base.limits;
+    uint64_t largest = smr_cl_device_number(cl, device->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    if (largest > SIZE_MAX / 2)
+        largest = SIZE_MAX / 2;
+    limits->max_buffer_size = largest & ~UINT64_C(15);
+    // Kernels count bytes of a binding in 32 bits.
+    limits->max_binding_size = at_most(largest, UINT32_MAX) & ~3u;
+    uint64_t bits = smr_cl_device_number(cl, device->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN);
+    limits->binding_alignment = smr_max_u32(16, at_most(bits / 8, 1 << 16));
+    limits->max_invocations =
+        at_most(smr_cl_device_number(cl, device->id, CL_DEVICE_MAX_WORK_GROUP_SIZE), UINT32_MAX);
+    size_t sizes[16] = {1, 1, 1}; // as many as the device has dimensions
+    cl->clGetDeviceInfo(device->id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof sizes, sizes, NULL);
+    for (int i = 0; i < 3; i++) {
+        limits->max_workgroup_size[i] = at_most(sizes[i], UINT32_MAX);
+        limits->max_workgroups[i] = 65535; // there is no limit but that of size_t
+    }
+    limits->max_shared_size =
+        at_most(smr_cl_device_number(cl, device->id, CL_DEVICE_LOCAL_MEM_SIZE), UINT32_MAX);
+    limits->subgroup_size = limits->min_subgroup_size = limits->max_subgroup_size = 1;
+    limits->import_alignment = type == SMR_DEVICE_DISCRETE ? 0 : (uint32_t)sysconf(_SC_PAGESIZE);
+    limits->capabilities = SMR_CAP_STORAGE_16 | SMR_CAP_STORAGE_8 | SMR_CAP_INT_16 | SMR_CAP_INT_8;
+    if (device->timed_queue)
+        limits->capabilities |= SMR_CAP_TIMESTAMPS;
+    limits->unified_memory = device->cpu;
+    limits->cpu = device->cpu;
+}
+
+static void fill_fingerprint(struct smr_cl_device *device, const struct smr_cl_found *found)
+{
+    char name[256], version[128];
+    smr_cl_device_text(&device->cl, device->id, CL_DEVICE_NAME, name, sizeof name);
+    smr_cl_device_text(&device->cl, device->id, CL_DEVICE_VERSION, version, sizeof version);
+    snprintf(device->base.fingerprint, sizeof device->base.fingerprint,
+             "opencl %s %04x:%s driver %s %s", name,
+             (unsigned)smr_cl_device_number(&device->cl, device->id, CL_DEVICE_VENDOR_ID),
+             found->info.vendor, found->info.driver, version);
+}
+
+// ---- open -------------------------------------------------------------------------------------
+
+smr_device *smr_cl_open(void *opaque, uint32_t index)
+{
+    struct smr_cl_state *state = opaque;
+    const struct smr_cl_found *found = &state->found[index];
+    struct smr_cl_device *device =
+        smr_alloc(state->context, 1, sizeof *device, "the OpenCL device");
+    if (!device)
+        return NULL;
+    device->base.context = state->context;
+    device->base.impl = &impl;
+    device->base.info = found->info;
+    device->cl = state->cl;
+    device->id = found->id;
+    device->cpu = found->info.type == SMR_DEVICE_CPU;
+    device->half_bits =
+        device->cpu &&
+        smr_cl_device_number(&device->cl, device->id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_DENORM;
+
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
+                                                (cl_context_properties)found->platform, 0};
+    cl_int code = CL_SUCCESS;
+    const char *what = "clCreateContext";
+    device->context = device->cl.clCreateContext(properties, 1, &device->id, NULL, NULL, &code);
+    if (!device->context)
+        goto failed;
+    what = "clCreateCommandQueue";
+    device->queue = device->cl.clCreateCommandQueue(device->context, device->id, 0, &code);
+    if (!device->queue)
+        goto failed;
+    cl_int timed; // without it there are no timestamps
+    device->timed_queue = device->cl.clCreateCommandQueue(device->context, device->id,
+                                                          CL_QUEUE_PROFILING_ENABLE, &timed);
+    fill_limits(device, found->info.type);
+    fill_fingerprint(device, found);
+    return &device->base;
+failed:
+    smr_cl_fail(&device->base, code, what, "the device");
+    close_device(&device->base);
+    return NULL;
+}

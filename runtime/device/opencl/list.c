@@ -1,0 +1,299 @@
+// list.c - lists of prepared launches: every one has its own cl_kernel with its arguments set, so
+// that a submission only enqueues.
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/opencl/cl.h"
+
+enum kind { DISPATCH, COPY, TIMESTAMP };
+
+struct command {
+    enum kind kind;
+    uint32_t index;   // of a timestamp
+    cl_kernel kernel; // owned
+    size_t global[3], local[3];
+    cl_mem from, to; // of a copy
+    size_t from_offset, to_offset, size;
+};
+
+// A mapped buffer that is elsewhere: what the host must send before, or get after.
+struct transfer {
+    smr_buffer *buffer;
+    bool read, written; // by the device
+};
+
+struct list {
+    struct command *commands; // owned
+    size_t n_commands, capacity;
+    struct transfer *transfers; // owned
+    size_t n_transfers, transfer_capacity;
+    cl_event *times; // [SMR_MAX_TIMESTAMPS], of the last submission; NULL until one is recorded
+    cl_event done;   // of the last submission
+};
+
+static struct list *impl_of(const smr_list *list)
+{
+    return list->impl;
+}
+
+// ---- create and destroy -----------------------------------------------------------------------
+
+bool smr_cl_list_create(smr_list *list)
+{
+    list->impl = smr_alloc(list->device->context, 1, sizeof(struct list), "a command list");
+    return list->impl;
+}
+
+static void release_events(smr_list *list)
+{
+    struct smr_cl_device *device = smr_cl_device(list->device);
+    struct list *impl = impl_of(list);
+    if (impl->done)
+        device->cl.clReleaseEvent(impl->done);
+    impl->done = NULL;
+    for (size_t i = 0; impl->times && i < SMR_MAX_TIMESTAMPS; i++) {
+        if (impl->times[i])
+            device->cl.clReleaseEvent(impl->times[i]);
+        impl->times[i] = NULL;
+    }
+}
+
+void smr_cl_list_destroy(smr_list *list)
+{
+    struct smr_cl_device *device = smr_cl_device(list->device);
+    struct list *impl = impl_of(list);
+    release_events(list);
+    for (size_t i = 0; i < impl->n_commands; i++)
+        if (impl->commands[i].kernel)
+            device->cl.clReleaseKernel(impl->commands[i].kernel);
+    smr_free(list->device->context, impl->commands);
+    smr_free(list->device->context, impl->transfers);
+    smr_free(list->device->context, impl->times);
+    smr_free(list->device->context, impl);
+    list->impl = NULL;
+}
+
+// ---- recording --------------------------------------------------------------------------------
+
+// A new command at the end; NULL when there is no memory, which fails the list.
+static struct command *add_command(smr_list *list, enum kind kind)
+{
+    struct list *impl = impl_of(list);
+    if (impl->n_commands == impl->capacity) {
+        size_t capacity = impl->capacity ? 2 * impl->capacity : 16;
+        struct command *commands = smr_realloc(list->device->context, impl->commands, capacity,
+                                               sizeof *commands, "a command list");
+        if (!commands) {
+            list->failed = true;
+            return NULL;
+        }
+        impl->commands = commands;
+        impl->capacity = capacity;
+    }
+    struct command *command = &impl->commands[impl->n_commands++];
+    *command = (struct command){.kind = kind};
+    return command;
+}
+
+// Note that the device reads or writes a buffer whose copy the host sees.
+static bool add_transfer(smr_list *list, smr_buffer *buffer, bool read, bool written)
+{
+    struct list *impl = impl_of(list);
+    if (!((struct smr_cl_buffer *)buffer->impl)->copy)
+        return true;
+    for (size_t i = 0; i < impl->n_transfers; i++) {
+        struct transfer *transfer = &impl->transfers[i];
+        if (transfer->buffer == buffer) {
+            transfer->read = transfer->read || read;
+            transfer->written = transfer->written || written;
+            return true;
+        }
+    }
+    if (impl->n_transfers == impl->transfer_capacity) {
+        size_t capacity = impl->transfer_capacity ? 2 * impl->transfer_capacity : 4;
+        struct transfer *transfers = smr_realloc(list->device->context, impl->transfers, capacity,
+                                                 sizeof *transfers, "a command list");
+        if (!transfers)
+            return false;
+        impl->transfers = transfers;
+        impl->transfer_capacity = capacity;
+    }
+    // What is written in part must keep the rest: it is sent too.
+    impl->transfers[impl->n_transfers++] =
+        (struct transfer){.buffer = buffer, .read = read || written, .written = written};
+    return true;
+}
+
+static bool set_arguments(smr_list *list, smr_kernel *kernel, const struct smr_args *args,
+                          cl_kernel instance)
+{
+    struct smr_cl_device *device = smr_cl_device(list->device);
+    for (uint32_t i = 0; i < kernel->n_bindings; i++) {
+        const struct smr_binding *binding = &args->bindings[i];
+        cl_mem mem = smr_cl_buffer_part(binding->buffer, binding->offset, binding->size);
+        if (!mem || !add_transfer(list, binding->buffer, kernel->access[i] & SMR_READ,
+                                  kernel->access[i] & SMR_WRITE))
+            return false;
+        cl_int code = device->cl.clSetKernelArg(instance, i, sizeof mem, &mem);
+        if (code != CL_SUCCESS)
+            return smr_cl_fail(list->device, code, "clSetKernelArg", kernel->name);
+    }
+    if (!kernel->push_size)
+        return true;
+    cl_int code =
+        device->cl.clSetKernelArg(instance, kernel->n_bindings, kernel->push_size, args->push);
+    return code == CL_SUCCESS || smr_cl_fail(list->device, code, "clSetKernelArg", kernel->name);
+}
+
+void smr_cl_list_dispatch(smr_list *list, smr_kernel *kernel, const struct smr_args *args)
+{
+    const struct smr_cl_kernel *impl = kernel->impl;
+    struct command *command = add_command(list, DISPATCH);
+    if (!command)
+        return;
+    command->kernel = smr_cl_kernel_instance(kernel);
+    if (!command->kernel || !set_arguments(list, kernel, args, command->kernel)) {
+        list->failed = true;
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        command->local[i] = impl->local[i];
+        command->global[i] = impl->local[i] * args->groups[i];
+    }
+    list->device->counters.n_descriptor_updates++;
+}
+
+void smr_cl_list_copy(smr_list *list, const struct smr_binding *from, const struct smr_binding *to)
+{
+    struct command *command = add_command(list, COPY);
+    if (!command)
+        return;
+    command->from = ((struct smr_cl_buffer *)from->buffer->impl)->mem;
+    command->to = ((struct smr_cl_buffer *)to->buffer->impl)->mem;
+    command->from_offset = (size_t)from->offset;
+    command->to_offset = (size_t)to->offset;
+    command->size = (size_t)to->size;
+    if (!add_transfer(list, from->buffer, true, false) ||
+        !add_transfer(list, to->buffer, false, true))
+        list->failed = true;
+}
+
+void smr_cl_list_barrier(smr_list *list)
+{
+    // The queue runs commands in order, each after the last.
+}
+
+bool smr_cl_list_end(smr_list *list)
+{
+    return true;
+}
+
+// ---- timestamps -------------------------------------------------------------------------------
+
+void smr_cl_list_timestamp(smr_list *list, uint32_t index)
+{
+    struct list *impl = impl_of(list);
+    if (!impl->times)
+        impl->times =
+            smr_alloc(list->device->context, SMR_MAX_TIMESTAMPS, sizeof *impl->times, "timestamps");
+    struct command *command = impl->times ? add_command(list, TIMESTAMP) : NULL;
+    if (command)
+        command->index = index;
+    else
+        list->failed = true;
+}
+
+bool smr_cl_list_read_timestamps(smr_list *list, uint32_t n, uint64_t *time_ns)
+{
+    struct smr_cl_device *device = smr_cl_device(list->device);
+    struct list *impl = impl_of(list);
+    for (uint32_t i = 0; i < n; i++) {
+        cl_ulong time = 0;
+        cl_int code = device->cl.clGetEventProfilingInfo(impl->times[i], CL_PROFILING_COMMAND_END,
+                                                         sizeof time, &time, NULL);
+        if (code != CL_SUCCESS)
+            return smr_cl_fail(list->device, code, "clGetEventProfilingInfo", list->name);
+        time_ns[i] = time;
+    }
+    return true;
+}
+
+// ---- submission -------------------------------------------------------------------------------
+
+static cl_int enqueue(struct smr_cl_device *device, cl_command_queue queue, struct list *impl,
+                      const struct command *command)
+{
+    switch (command->kind) {
+    case DISPATCH:
+        return device->cl.clEnqueueNDRangeKernel(queue, command->kernel, 3, NULL, command->global,
+                                                 command->local, 0, NULL, NULL);
+    case COPY:
+        return device->cl.clEnqueueCopyBuffer(queue, command->from, command->to,
+                                              command->from_offset, command->to_offset,
+                                              command->size, 0, NULL, NULL);
+    case TIMESTAMP:
+        return device->cl.clEnqueueMarkerWithWaitList(queue, 0, NULL, &impl->times[command->index]);
+    }
+    return CL_INVALID_VALUE;
+}
+
+// Send what the device reads; get what it wrote.
+static cl_int enqueue_transfers(struct smr_cl_device *device, cl_command_queue queue,
+                                const struct list *impl, bool before)
+{
+    for (size_t i = 0; i < impl->n_transfers; i++) {
+        const struct transfer *transfer = &impl->transfers[i];
+        const struct smr_cl_buffer *buffer = transfer->buffer->impl;
+        cl_int code = CL_SUCCESS;
+        if (before && transfer->read)
+            code = device->cl.clEnqueueWriteBuffer(queue, buffer->mem, CL_FALSE, 0, buffer->size,
+                                                   buffer->copy, 0, NULL, NULL);
+        else if (!before && transfer->written)
+            code = device->cl.clEnqueueReadBuffer(queue, buffer->mem, CL_FALSE, 0, buffer->size,
+                                                  buffer->copy, 0, NULL, NULL);
+        if (code != CL_SUCCESS)
+            return code;
+    }
+    return CL_SUCCESS;
+}
+
+bool smr_cl_submit(smr_device *base, smr_list *list)
+{
+    struct smr_cl_device *device = smr_cl_device(base);
+    struct list *impl = impl_of(list);
+    cl_command_queue queue = impl->times ? device->timed_queue : device->queue;
+    release_events(list);
+    cl_int code = CL_SUCCESS;
+    const char *what = "clFinish";
+    if (device->busy && device->busy != queue) // the queues know nothing of each other
+        code = device->cl.clFinish(device->busy);
+    device->busy = queue;
+    if (code == CL_SUCCESS) {
+        what = "clEnqueueWriteBuffer";
+        code = enqueue_transfers(device, queue, impl, true);
+    }
+    for (size_t i = 0; i < impl->n_commands && code == CL_SUCCESS; i++) {
+        what = "clEnqueueNDRangeKernel";
+        code = enqueue(device, queue, impl, &impl->commands[i]);
+    }
+    if (code == CL_SUCCESS) {
+        what = "clEnqueueReadBuffer";
+        code = enqueue_transfers(device, queue, impl, false);
+    }
+    if (code == CL_SUCCESS) {
+        what = "clEnqueueMarkerWithWaitList";
+        code = device->cl.clEnqueueMarkerWithWaitList(queue, 0, NULL, &impl->done);
+    }
+    if (code == CL_SUCCESS) {
+        what = "clFlush";
+        code = device->cl.clFlush(queue);
+    }
+    return code == CL_SUCCESS || smr_cl_lose(base, code, what, list->name);
+}
+
+bool smr_cl_wait(smr_device *base, smr_list *list)
+{
+    struct smr_cl_device *device = smr_cl_device(base);
+    cl_int code = device->cl.clWaitForEvents(1, &impl_of(list)->done);
+    return code == CL_SUCCESS || smr_cl_lose(base, code, "clWaitForEvents", list->name);
+}

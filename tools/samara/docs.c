@@ -213,8 +213,8 @@ static void man_option(const struct option *option)
     }
     putchar('\n');
     full_help(option, text, sizeof text);
-    strcat(text, "."); // the table's rows leave it out; full_help() keeps a byte of room
-    roff_line(text);
+    roff(text);
+    printf(".\n"); // the table's rows leave it out
 }
 
 static void man_title(const char *dash, const char *name, const char *what)

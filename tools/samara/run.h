@@ -1,7 +1,32 @@
-// run.h - what a run of samara run leaves behind, and how it is shown.
+// run.h - samara run: its settings, what a run leaves behind, and how that is shown.
 #pragma once
 
 #include "tool.h"
+
+struct run_settings {
+    const char *model, *prompt, *prompt_file, *tokens, *system;
+    bool raw, no_bos, escape;
+
+    int64_t n_predict, n_context, n_batch;
+    struct option_list stop;
+    bool ignore_end;
+
+    double temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
+    int64_t top_k, repeat_last_n, seed;
+    struct option_list logit_bias;
+
+    const char *device;
+    int kernels, cache_type; // indices of the two lists below
+    bool json, special;
+    int64_t n_logprobs;
+    const char *logits;
+    struct context_settings context;
+};
+
+extern const struct command run_command;
+extern const enum smr_type run_cache_types[]; // of the choices of --cache-type
+extern const enum smr_kernels run_kernels[];  // of the choices of --kernels
+int run_run(int argc, char **argv);
 
 // What is kept while a text is generated. Zero is empty; release with run_record_finish().
 struct run_record {

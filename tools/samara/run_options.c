@@ -1,0 +1,130 @@
+// run_options.c - the options of samara run.
+#include "run.h"
+
+#include <stddef.h>
+
+static const char *const cache_types[] = {"f16", "f32", "q8_0", NULL};
+const enum smr_type run_cache_types[] = {SMR_F16, SMR_F32, SMR_Q8_0};
+static const char *const kernel_choices[] = {"tuned", "plain", NULL};
+const enum smr_kernels run_kernels[] = {SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN};
+
+#define FIELD(name) .offset = offsetof(struct run_settings, name)
+#define COUNT_MAX   2147483647.0
+
+// Names and defaults are llama.cpp's where it has the option.
+static const struct option options[] = {
+    {.help = "Input"},
+    {"-m --model", "FILE", NULL, "the model, when it is not an argument", OPTION_TEXT,
+     FIELD(model)},
+    {"-p --prompt", "TEXT", NULL, "the prompt; - for standard input", OPTION_TEXT, FIELD(prompt)},
+    {"-f --file --prompt-file", "FILE", NULL,
+     "read the prompt from a file; - for standard input. One newline at the end is left out",
+     OPTION_TEXT, FIELD(prompt_file)},
+    {"--tokens", "IDS", NULL, "the prompt as token numbers: 1,2,3. Nothing is added to them",
+     OPTION_TEXT, FIELD(tokens)},
+    {"-sys --system-prompt --system", "TEXT", NULL,
+     "what an instruction model is told before the prompt", OPTION_TEXT, FIELD(system)},
+    {"--raw", NULL, NULL,
+     "give the prompt to the model as it is, without its chat format. Special tokens in it are "
+     "what they say",
+     OPTION_FLAG, FIELD(raw)},
+    {"--no-bos", NULL, NULL, "leave out the begin-of-text token that the model asks for",
+     OPTION_FLAG, FIELD(no_bos)},
+    {"-e --escape", NULL, NULL, "replace \\n, \\t, \\r, \\\", \\' and \\\\ in -p and --stop",
+     OPTION_FLAG, FIELD(escape)},
+
+    {.help = "Generation"},
+    {"-n --predict --n-predict", "N", "-1",
+     "generate at most N tokens; -1: until the model ends its text or the context is full",
+     OPTION_INTEGER, FIELD(n_predict), -1, COUNT_MAX},
+    {"-c --ctx-size", "N", "0", "tokens the context holds; 0: the model's, at most 4096",
+     OPTION_INTEGER, FIELD(n_context), 0, COUNT_MAX},
+    {"-b --batch-size", "N", "512", "prompt tokens that are computed at once", OPTION_INTEGER,
+     FIELD(n_batch), 1, COUNT_MAX},
+    {"-r --reverse-prompt --stop", "TEXT", NULL,
+     "stop before this text; may be given several times", OPTION_LIST, FIELD(stop)},
+    {"--ignore-eos", NULL, NULL, "go on when the model ends its text", OPTION_FLAG,
+     FIELD(ignore_end)},
+
+    {.help = "Sampling"},
+    {"-s --seed", "N", "-1", "same seed, same text; -1: a random one", OPTION_INTEGER, FIELD(seed),
+     -1, 9007199254740991.0},
+    {"--temp", "T", "0.8", "temperature; 0: the most likely token, always", OPTION_NUMBER,
+     FIELD(temperature), 0, 1e6},
+    {"--top-k", "N", "40", "choose among the N most likely tokens; 0: all", OPTION_INTEGER,
+     FIELD(top_k), 0, COUNT_MAX},
+    {"--top-p", "P", "0.95",
+     "choose among the most likely tokens that together have this probability; 1: all",
+     OPTION_NUMBER, FIELD(top_p), 0, 1},
+    {"--min-p", "P", "0.05",
+     "choose among tokens with this share of the most likely one's probability; 0: all",
+     OPTION_NUMBER, FIELD(min_p), 0, 1},
+    {"--repeat-last-n", "N", "64",
+     "tokens that the penalties look back on; 0: none; -1: all of the context", OPTION_INTEGER,
+     FIELD(repeat_last_n), -1, COUNT_MAX},
+    {"--repeat-penalty", "X", "1", "penalty of repeated tokens; 1: none", OPTION_NUMBER,
+     FIELD(repeat_penalty), 1e-3, 1e3},
+    {"--presence-penalty", "X", "0", "penalty of tokens that were there before; 0: none",
+     OPTION_NUMBER, FIELD(presence_penalty), -1e3, 1e3},
+    {"--frequency-penalty", "X", "0", "penalty for each time a token was there; 0: none",
+     OPTION_NUMBER, FIELD(frequency_penalty), -1e3, 1e3},
+    {"-l --logit-bias", "TOKEN=BIAS", NULL,
+     "make a token more or less likely, as 15043=1.5 or 15043=-1; may be given several times",
+     OPTION_LIST, FIELD(logit_bias)},
+
+    {.help = "Device"},
+    {"-dev --device", "NAME", NULL,
+     "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,
+     FIELD(device)},
+    {"--cache-type", "TYPE", "f16", "type of the KV cache", OPTION_CHOICE, FIELD(cache_type),
+     .choices = cache_types},
+    {"--kernels", "KIND", "tuned", "which variants of the kernels: the fastest or the simplest",
+     OPTION_CHOICE, FIELD(kernels), .choices = kernel_choices},
+    {"--cache-dir", "DIR", NULL, "where compiled shaders are kept", OPTION_TEXT,
+     FIELD(context.cache_dir)},
+    {"--no-cache", NULL, NULL, "keep no compiled shaders and use none", OPTION_FLAG,
+     FIELD(context.no_cache)},
+    {"--shader-dir", "DIR", NULL, "read the shaders from this folder", OPTION_TEXT,
+     FIELD(context.shader_dir)},
+    {"--validate", NULL, NULL,
+     "check the use of Vulkan with the validation layers; what they find is a failure", OPTION_FLAG,
+     FIELD(context.validate)},
+
+    {.help = "Output"},
+    {"--json", NULL, NULL, "print one object at the end: tokens, text, timings", OPTION_FLAG,
+     FIELD(json)},
+    {"--logprobs", "N", "0",
+     "with --json: log-probability of each token and the N most likely ones", OPTION_INTEGER,
+     FIELD(n_logprobs), 0, COUNT_MAX},
+    {"--logits", "FILE.npy", NULL, "write the logits after the prompt as a NumPy array of float32",
+     OPTION_TEXT, FIELD(logits)},
+    {"-sp --special", NULL, NULL, "write special tokens out", OPTION_FLAG, FIELD(special)},
+    {"-v --verbose", NULL, NULL, "say more on standard error", OPTION_FLAG, FIELD(context.verbose)},
+    {"-q --quiet", NULL, NULL, "say nothing on standard error but errors", OPTION_FLAG,
+     FIELD(context.quiet)},
+};
+
+static const struct example examples[] = {
+    {"samara run model.gguf -p 'Write a haiku about the sea'", "Ask an instruction model"},
+    {"samara run model.gguf --raw -p 'Once upon a time' -n 100 --temp 0",
+     "Go on with a text, always with the most likely token"},
+    {"git diff | samara run model.gguf -sys 'Describe this change.'",
+     "Read the prompt from a pipe"},
+    {"samara run model.gguf -p Hello --json --logprobs 5 | jq .timings", "Results for programs"},
+    {NULL, NULL},
+};
+
+const struct command run_command = {
+    .name = "run",
+    .usage = "MODEL [-p TEXT | --prompt-file FILE | --tokens IDS] [OPTION]...",
+    .summary = "generate text",
+    .description =
+        "Reads a GGUF model and a prompt and writes what the model makes of it to standard "
+        "output, as it comes. Instruction models get the prompt in their chat format unless "
+        "--raw is given. Without a prompt, standard input is read.\n"
+        "Ctrl-C stops the text; a second one ends the program at once.",
+    .options = options,
+    .n_options = sizeof options / sizeof options[0],
+    .examples = examples,
+    .run = run_run,
+};

@@ -458,6 +458,13 @@ static void zsh_completion(void)
            "    compdef _samara samara\nfi\n");
 }
 
+// Inside fish's single quotes.
+static void print_fish(const char *text)
+{
+    for (; *text; text++)
+        printf(strchr("'\\", *text) ? "\\%c" : "%c", *text);
+}
+
 static void fish_option(const struct command *command, const struct option *option)
 {
     const char *names = option->names;
@@ -479,7 +486,7 @@ static void fish_option(const struct command *command, const struct option *opti
                                             : " -x");
     }
     printf(" -d '");
-    print_quoted(option->help, "");
+    print_fish(option->help);
     printf("'\n");
 }
 
@@ -488,7 +495,7 @@ static void fish_completion(void)
     printf("# fish completion of samara, made by samara --completion fish\n");
     for (size_t i = 0; i < n_commands; i++) {
         printf("complete -c samara -n __fish_use_subcommand -f -a %s -d '", commands[i]->name);
-        print_quoted(commands[i]->summary, "");
+        print_fish(commands[i]->summary);
         printf("'\n");
     }
     printf("complete -c samara -n __fish_use_subcommand -f -a help -d 'show help'\n"

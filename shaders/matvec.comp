@@ -7,7 +7,17 @@
 #include "lib/weights.glsl"
 #include "lib/matmul.glsl"
 
-#ifdef USE_LANES
+#ifdef USE_RUNS
+#include "lib/runs.glsl"
+
+void main()
+{
+    uint n = (push.n_out + gl_NumWorkGroups.x - 1u) / gl_NumWorkGroups.x;
+    uint first = min(gl_WorkGroupID.x * n, push.n_out);
+    for (uint r = 0u; r < push.n_rows; r++)
+        multiply_row(first, min(n, push.n_out - first), r);
+}
+#elif defined(USE_LANES)
 #include "lib/lanes.glsl"
 
 void main()

@@ -113,15 +113,37 @@ static uint32_t lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
     return smr_div_up(n_out, key->constants[0] * key->constants[2]);
 }
 
+// ---- matvec and matmul inside one invocation (lib/runs.glsl) ---------------------------------------
+
+#define RUNS_DEFINES      "#define USE_RUNS 1\n"
+#define RUNS_CAPABILITIES (SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16)
+
+enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8 };
+
+// Where invocations are a processor's threads and not the lanes of its vectors: the compiler has to
+// make those, out of loops. A workgroup is one invocation.
+static bool runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits)
+{
+    key->constants[0] = 1;
+    return limits->cpu && !(limits->capabilities & SMR_CAP_SUBGROUP);
+}
+
+// Enough workgroups for the processor's threads, each with enough to do.
+static uint32_t runs_groups(uint32_t n_out)
+{
+    return smr_max_u32(1, smr_min_u32(RUNS_WORKGROUPS, n_out / RUNS_LEAST_ROWS));
+}
+
 // ---- matvec -------------------------------------------------------------------------------------
 
-enum { MATVEC_PLAIN, MATVEC_SUBGROUP, MATVEC_UNROLLED, MATVEC_LANES };
+enum { MATVEC_PLAIN, MATVEC_SUBGROUP, MATVEC_UNROLLED, MATVEC_LANES, MATVEC_RUNS };
 static const struct smr_variant matvec_variants[] = {
     [MATVEC_PLAIN] = {"plain", "", 0},
     [MATVEC_SUBGROUP] = {"subgroup", "#define USE_SUBGROUP 1\n", SMR_CAP_SUBGROUP},
     [MATVEC_UNROLLED] = {"unrolled", "#define USE_SUBGROUP 1\n#define LONG_CODE 1\n",
                          SMR_CAP_SUBGROUP},
     [MATVEC_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
+    [MATVEC_RUNS] = {"runs", RUNS_DEFINES, RUNS_CAPABILITIES},
 };
 
 enum { MATVEC_WORKGROUPS = 512 };
@@ -135,6 +157,8 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
         return false;
     if (key->variant == MATVEC_LANES)
         return lanes_specialise(key, limits, p->n_rows);
+    if (key->variant == MATVEC_RUNS)
+        return runs_specialise(key, limits);
     if (key->variant == MATVEC_UNROLLED && !worth_unrolling(limits))
         return false;
     // No more invocations than there are units in a row, nor than two subgroups' worth.
@@ -155,6 +179,10 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
 static void matvec_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_matmul_push *p = push;
+    if (key->variant == MATVEC_RUNS) {
+        smr_spread_groups(runs_groups(p->n_out), groups);
+        return;
+    }
     smr_spread_groups(key->variant == MATVEC_LANES ? lanes_groups(key, p->n_out)
                                                    : smr_div_up(p->n_out, key->constants[2]),
                       groups);

@@ -45,3 +45,12 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
     return uintBitsToFloat(
         uvec4(low << 16, low & 0xffff0000u, high << 16, high & 0xffff0000u));
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 4u, RUN_LANES = 32u, RUN_PARTS = 1u, PART_COLUMNS = 0u;
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    return uintBitsToFloat(uint(weight_halves[lane_base((row >> 1) + 32u * u) + l]) << 16);
+}
+#endif

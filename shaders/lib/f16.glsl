@@ -44,3 +44,12 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
     uint low = q == 0u ? b.w.x : b.w.z, high = q == 0u ? b.w.y : b.w.w;
     return vec4(unpackHalf2x16(low), unpackHalf2x16(high));
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 4u, RUN_LANES = 32u, RUN_PARTS = 1u, PART_COLUMNS = 0u;
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    return unpackHalf2x16(uint(weight_halves[lane_base((row >> 1) + 32u * u) + l])).x;
+}
+#endif

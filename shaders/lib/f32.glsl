@@ -41,3 +41,12 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 {
     return b.w;
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 8u, RUN_LANES = 32u, RUN_PARTS = 1u, PART_COLUMNS = 0u;
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    return uintBitsToFloat(weights[lane_base((row >> 2) + 32u * u) + l]);
+}
+#endif

@@ -56,3 +56,13 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
     return t.d * vec4(level(word & 15u), level(word >> 8 & 15u), level(word >> 16 & 15u),
                       level(word >> 24));
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
+
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    return t.d * level(uint(weight_bytes[lane_base(row + 18u * u + 2u) + l]) >> 4u * p & 15u);
+}
+#endif

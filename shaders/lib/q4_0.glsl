@@ -43,3 +43,14 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
     uint word = (q & 1u) == 0u ? b.q.x : b.q.y;
     return t.d * bytes(word >> (q & 2u) * 2u & 0x0f0f0f0fu) - 8.0 * t.d;
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
+
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    int q = int(weight_bytes[lane_base(row + 18u * u + 2u) + l]) >> 4u * p & 15;
+    return t.d * float(q) - 8.0 * t.d;
+}
+#endif

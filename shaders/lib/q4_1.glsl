@@ -37,3 +37,14 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 {
     return t.d * bytes(b.q >> 4u * q & 0x0f0f0f0fu) + t.m;
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
+
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    int q = int(weight_bytes[lane_base(row + 20u * u + 4u) + l]) >> 4u * p & 15;
+    return t.d * float(q) + t.m;
+}
+#endif

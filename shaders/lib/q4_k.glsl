@@ -43,3 +43,16 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
     vec2 group = q == 0u ? t.groups.xy : t.groups.zw;
     return group.x * bytes(b.q >> 4u * q & 0x0f0f0f0fu) - group.y;
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 2u, RUN_LANES = 32u, RUN_PARTS = 2u, PART_COLUMNS = 32u;
+
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    uint at = row + 144u * (u >> 2) + 16u + 32u * (u & 3u);
+    int q = int(weight_bytes[lane_base(at) + l]) >> 4u * p & 15;
+    vec2 group = p == 0u ? t.groups.xy : t.groups.zw;
+    return group.x * float(q) - group.y;
+}
+#endif

@@ -48,3 +48,15 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
     uint high = spread_bits(t.high >> 8u * s + (q & 1u) * 4u + (q & 2u) * 8u);
     return t.d * bytes(word >> (q & 2u) * 2u & 0x0f0f0f0fu | high) - 16.0 * t.d;
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
+
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    int q = int(weight_bytes[lane_base(row + 22u * u + 6u) + l]) >> 4u * p & 15;
+    int high = int(t.high >> 16u * p + l & 1u) << 4;
+    return t.d * float(q | high) - 16.0 * t.d;
+}
+#endif

@@ -40,3 +40,15 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
     uint high = spread_bits(t.high >> 4u * s + 16u * q);
     return t.d * bytes(b.q >> 4u * q & 0x0f0f0f0fu | high) + t.m;
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
+
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    int q = int(weight_bytes[lane_base(row + 24u * u + 8u) + l]) >> 4u * p & 15;
+    int high = int(t.high >> 16u * p + l & 1u) << 4;
+    return t.d * float(q | high) + t.m;
+}
+#endif

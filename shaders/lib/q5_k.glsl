@@ -45,3 +45,17 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
     uint high = (b.high >> q & 0x01010101u) << 4;
     return group.x * bytes(b.q >> 4u * q & 0x0f0f0f0fu | high) - group.y;
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 2u, RUN_LANES = 32u, RUN_PARTS = 2u, PART_COLUMNS = 32u;
+
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    uint block = row + 176u * (u >> 2), at = block + 48u + 32u * (u & 3u);
+    int q = int(weight_bytes[lane_base(at) + l]) >> 4u * p & 15;
+    int high = (int(weight_bytes[lane_base(block + 16u) + l]) >> 2u * (u & 3u) + p & 1) << 4;
+    vec2 group = p == 0u ? t.groups.xy : t.groups.zw;
+    return group.x * float(q | high) - group.y;
+}
+#endif

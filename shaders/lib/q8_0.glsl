@@ -41,3 +41,13 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 {
     return t.d * bytes(q == 0u ? b.q.x : b.q.y) - 128.0 * t.d;
 }
+
+#ifdef USE_RUNS
+const uint RUN_UNITS = 1u, RUN_LANES = 32u, RUN_PARTS = 1u, PART_COLUMNS = 0u;
+
+float run_weight(Scales t, uint row, uint u, uint p, uint l)
+{
+    int q = int(weight_bytes[lane_base(row + 34u * u + 2u) + l]);
+    return t.d * float(q << 24 >> 24);
+}
+#endif

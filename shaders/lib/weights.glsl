@@ -18,7 +18,13 @@
 // part of a unit, and
 //   float weight(row, c)          is the weight of column c
 //
-// Storage is 32 bits wide. Nothing is read but words that hold bytes of the unit asked for.
+// With USE_RUNS also, for loops over the weights of a row inside one invocation that a compiler can
+// make vectors of: a run is RUN_UNITS units in RUN_PARTS parts of RUN_LANES neighbouring columns,
+//   float run_weight(scales, row, u, p, l)   the weight of column
+//                                 unit_column(RUN_UNITS * u) + p * PART_COLUMNS + l, where p is a
+//                                 constant after unrolling and l the lane of the loop
+//
+// Storage is 32 bits wide, and with USE_RUNS also 8 and 16. Nothing is read but words that hold bytes of the unit asked for.
 // Formats: ggml-common.h and ggml-quants.c of https://github.com/ggml-org/ggml.
 #extension GL_EXT_control_flow_attributes : require
 
@@ -26,6 +32,27 @@ layout(std430, binding = 0) restrict readonly buffer Weights
 {
     uint weights[];
 };
+
+#ifdef USE_RUNS
+#extension GL_EXT_shader_8bit_storage : require
+#extension GL_EXT_shader_16bit_storage : require
+
+layout(std430, binding = 0) readonly buffer WeightBytes
+{
+    uint8_t weight_bytes[];
+};
+layout(std430, binding = 0) readonly buffer WeightHalves
+{
+    uint16_t weight_halves[];
+};
+
+// The index that lane 0 has: so that the compiler knows that adding a lane's number does not wrap
+// round, and loads those of several lanes at once. The last 256 bytes of 4 GiB are out of reach.
+uint lane_base(uint at)
+{
+    return min(at, 0xffffff00u);
+}
+#endif
 
 // 16 bits at an even byte.
 uint load_u16(uint at)

@@ -601,7 +601,10 @@ def closed_stdout_spoils_no_file():
 
 def on_terminal(*args, **changes):
     """All output of samara when stdout and stderr are a terminal."""
-    master, slave = pty.openpty()
+    try:
+        master, slave = pty.openpty()
+    except OSError as error:
+        raise Skip(f"no terminal to be had here: {error}") from error
     process = subprocess.Popen([samara, *args], stdin=subprocess.DEVNULL, stdout=slave,
                                stderr=slave, env=environment(**changes))
     os.close(slave)

@@ -397,8 +397,8 @@ static int run_device(smr_context *context, const struct options *options, const
                 continue;
             subjects[n] = (struct subject){
                 .expect = &expects[i], .kernels = options->kernels, .context = context};
-            snprintf(subjects[n].device, sizeof subjects[n].device, "%s", device);
-            snprintf(names[n], sizeof names[n], "%s, %s, %s", device, expects[i].name,
+            snprintf(subjects[n].device, sizeof subjects[n].device, "%.31s", device);
+            snprintf(names[n], sizeof names[n], "%.31s, %.120s, %.60s", device, expects[i].name,
                      checks[k].name);
             tests[n].name = names[n];
             tests[n].test_func = checks[k].run;

@@ -8,7 +8,21 @@
 #include "lib/weights.glsl"
 #include "lib/matmul.glsl"
 
-#ifdef USE_LANES
+#ifdef USE_RUNS
+#include "lib/runs.glsl"
+
+layout(constant_id = 1) const uint TILE_R = 66u;
+
+void main()
+{
+    uint n_blocks = (push.n_out + BLOCK_O - 1u) / BLOCK_O;
+    uint n = (n_blocks + gl_NumWorkGroups.x - 1u) / gl_NumWorkGroups.x;
+    uint first = min(gl_WorkGroupID.x * n, n_blocks);
+    uint first_r = min(gl_WorkGroupID.y * TILE_R, push.n_rows);
+    for (uint i = first; i < min(first + n, n_blocks); i++)
+        multiply_block(i * BLOCK_O, first_r, min(TILE_R, push.n_rows - first_r));
+}
+#elif defined(USE_LANES)
 #include "lib/lanes.glsl"
 
 void main()

@@ -118,7 +118,8 @@ static uint32_t lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
 #define RUNS_DEFINES      "#define USE_RUNS 1\n"
 #define RUNS_CAPABILITIES (SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16)
 
-enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8 };
+// Rows of x of a workgroup of matmul: decoded weights are used that often.
+enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8, RUNS_TILE_ROWS = 66 };
 
 // Where invocations are a processor's threads and not the lanes of its vectors: the compiler has to
 // make those, out of loops. A workgroup is one invocation.
@@ -208,11 +209,12 @@ const struct smr_kernel_desc smr_desc_matvec = {
 
 enum { MATMUL_STEP = 32 }; // columns of w in shared memory, as in matmul.comp
 
-enum { MATMUL_PLAIN, MATMUL_UNROLLED, MATMUL_LANES };
+enum { MATMUL_PLAIN, MATMUL_UNROLLED, MATMUL_LANES, MATMUL_RUNS };
 static const struct smr_variant matmul_variants[] = {
     [MATMUL_PLAIN] = {"plain", "", 0},
     [MATMUL_UNROLLED] = {"unrolled", "#define LONG_CODE 1\n", 0},
     [MATMUL_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
+    [MATMUL_RUNS] = {"runs", RUNS_DEFINES, RUNS_CAPABILITIES},
 };
 
 // Constants: workgroup size, tile of output columns and rows, tile of one invocation.
@@ -224,6 +226,10 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
         return false;
     if (key->variant == MATMUL_LANES)
         return lanes_specialise(key, limits, p->n_rows <= 32 ? 8 : 16);
+    if (key->variant == MATMUL_RUNS) {
+        key->constants[1] = RUNS_TILE_ROWS;
+        return runs_specialise(key, limits);
+    }
     if (key->variant == MATMUL_UNROLLED && !worth_unrolling(limits))
         return false;
     // More sums per invocation read less of shared memory for each; 8 by 8 would be too many for the
@@ -245,7 +251,10 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
 static void matmul_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_matmul_push *p = push;
-    if (key->variant == MATMUL_LANES) {
+    if (key->variant == MATMUL_RUNS) {
+        groups[0] = runs_groups(p->n_out);
+        groups[1] = smr_max_u32(1, smr_div_up(p->n_rows, key->constants[1]));
+    } else if (key->variant == MATMUL_LANES) {
         groups[0] = smr_max_u32(1, lanes_groups(key, p->n_out));
         groups[1] = smr_max_u32(1, smr_div_up(p->n_rows, key->constants[1]));
     } else {

@@ -46,6 +46,7 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 
 #ifdef USE_RUNS
 const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
+const uint BLOCK_RUNS = 1u;
 
 
 float run_weight(Scales t, uint row, uint u, uint p, uint l)

@@ -48,6 +48,7 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 
 #ifdef USE_RUNS
 const uint RUN_UNITS = 2u, RUN_LANES = 32u, RUN_PARTS = 2u, PART_COLUMNS = 32u;
+const uint BLOCK_RUNS = 4u;
 
 
 float run_weight(Scales t, uint row, uint u, uint p, uint l)

@@ -20,14 +20,17 @@ void multiply_row(uint first, uint n, uint r)
             [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
                 sums[k + l] = 0.0;
         }
-        for (uint u = 0u; u < n_runs; u++) {
-            Scales scales = load_scales(row, RUN_UNITS * u);
-            uint column = lane_base(r * push.in_stride + unit_column(RUN_UNITS * u));
-            [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
-                [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
-                    [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++)
-                        sums[p * RUN_LANES + k + l] += run_weight(scales, row, u, p, k + l) *
-                                                       x[column + p * PART_COLUMNS + k + l];
+        for (uint first_u = 0u; first_u < n_runs; first_u += BLOCK_RUNS) {
+            [[unroll]] for (uint i = 0u; i < BLOCK_RUNS; i++) {
+                uint u = first_u + i;
+                Scales scales = load_scales(row, RUN_UNITS * u);
+                uint column = lane_base(r * push.in_stride + unit_column(RUN_UNITS * u));
+                [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
+                    [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
+                        [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++)
+                            sums[p * RUN_LANES + k + l] += run_weight(scales, row, u, p, k + l) *
+                                                           x[column + p * PART_COLUMNS + k + l];
+                    }
                 }
             }
         }
@@ -42,4 +45,99 @@ void multiply_row(uint first, uint n, uint r)
 #endif
         store_sum(o, r, sum);
     }
+}
+
+// ---- many rows --------------------------------------------------------------------------------------
+
+const uint BLOCK_O = 4u, BLOCK_R = 3u; // sums of one pass: with what they need, 16 vectors of lanes
+const uint CHUNK = 1024u;              // columns of w that are decoded at a time
+
+float chunk[BLOCK_O * CHUNK]; // [BLOCK_O][CHUNK]
+
+// Columns begin to end of row o of w into row i of `chunk`.
+void decode(uint o, uint i, uint begin, uint end)
+{
+    uint row = o * ROW_SIZE(push.n_cols);
+    for (uint first_u = begin / RUN_COLUMNS; first_u < end / RUN_COLUMNS; first_u += BLOCK_RUNS) {
+        [[unroll]] for (uint j = 0u; j < BLOCK_RUNS; j++) {
+            uint u = first_u + j;
+            Scales scales = load_scales(row, RUN_UNITS * u);
+            uint to = lane_base(i * CHUNK + unit_column(RUN_UNITS * u) - begin);
+            [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
+                [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
+                    [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++)
+                        chunk[to + p * PART_COLUMNS + k + l] = run_weight(scales, row, u, p, k + l);
+                }
+            }
+        }
+    }
+}
+
+// Add what columns begin to end make of columns first_o to first_o + BLOCK_O of y, for rows first_r to
+// first_r + BLOCK_R. Rows that are not there are read from the last one.
+void multiply_chunk(uint first_o, uint first_r, uint begin, uint end)
+{
+    uint from[BLOCK_R];
+    [[unroll]] for (uint r = 0u; r < BLOCK_R; r++)
+        from[r] = min(first_r + r, push.n_rows - 1u) * push.in_stride + begin;
+    float sums[BLOCK_O * BLOCK_R * LANES];
+    [[unroll]] for (uint i = 0u; i < BLOCK_O * BLOCK_R; i++) {
+        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
+            sums[i * LANES + l] = 0.0;
+    }
+    [[dont_unroll]] for (uint c = 0u; c < end - begin; c += LANES) {
+        uint at[BLOCK_R], column = lane_base(c);
+        [[unroll]] for (uint r = 0u; r < BLOCK_R; r++)
+            at[r] = lane_base(from[r] + c);
+        [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
+            [[unroll]] for (uint o = 0u; o < BLOCK_O; o++) {
+                [[unroll]] for (uint r = 0u; r < BLOCK_R; r++)
+                    sums[(o * BLOCK_R + r) * LANES + l] +=
+                        chunk[o * CHUNK + column + l] * x[at[r] + l];
+            }
+        }
+    }
+    [[unroll]] for (uint i = 0u; i < BLOCK_O * BLOCK_R; i++) {
+        uint o = first_o + i / BLOCK_R, r = first_r + i % BLOCK_R;
+        float sum = 0.0;
+        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
+            sum += sums[i * LANES + l];
+        if (begin == 0u)
+            store_sum(o, r, sum);
+        else if (o < push.n_out && r < push.n_rows)
+            y[r * push.out_stride + push.out_offset + o] += sum;
+    }
+}
+
+#ifdef PLAIN_FLOATS
+// The columns from `begin` on, which are no whole run.
+void multiply_rest(uint first_o, uint first_r, uint n_r, uint begin)
+{
+    for (uint o = first_o; o < min(first_o + BLOCK_O, push.n_out); o++) {
+        for (uint r = first_r; r < first_r + n_r; r++) {
+            float sum = 0.0;
+            for (uint c = begin; c < push.n_cols; c++)
+                sum += weight(o * ROW_SIZE(push.n_cols), c) * x[r * push.in_stride + c];
+            y[r * push.out_stride + push.out_offset + o] += sum;
+        }
+    }
+}
+#endif
+
+// Columns first_o to first_o + BLOCK_O of y, for n_r rows from first_r on.
+void multiply_block(uint first_o, uint first_r, uint n_r)
+{
+    uint whole = push.n_cols / RUN_COLUMNS * RUN_COLUMNS, begin = 0u;
+    do {
+        uint end = min(begin + CHUNK, whole);
+        for (uint i = 0u; i < BLOCK_O; i++)
+            decode(min(first_o + i, push.n_out - 1u), i, begin, end);
+        for (uint r = 0u; r < n_r; r += BLOCK_R)
+            multiply_chunk(first_o, first_r + r, begin, end);
+        begin = end;
+    } while (begin < whole);
+#ifdef PLAIN_FLOATS
+    if (whole < push.n_cols)
+        multiply_rest(first_o, first_r, n_r, whole);
+#endif
 }

@@ -19,7 +19,8 @@
 //   float weight(row, c)          is the weight of column c
 //
 // With USE_RUNS also, for loops over the weights of a row inside one invocation that a compiler can
-// make vectors of: a run is RUN_UNITS units in RUN_PARTS parts of RUN_LANES neighbouring columns,
+// make vectors of: a run is RUN_UNITS units in RUN_PARTS parts of RUN_LANES neighbouring columns, and
+// BLOCK_RUNS of them share scales;
 //   float run_weight(scales, row, u, p, l)   the weight of column
 //                                 unit_column(RUN_UNITS * u) + p * PART_COLUMNS + l, where p is a
 //                                 constant after unrolling and l the lane of the loop
@@ -70,10 +71,16 @@ uint join(uint low, uint high, bool odd)
 // such.
 float f16_to_f32(uint h)
 {
+#ifdef USE_RUNS
+    // Exponent and fraction in their places, 2^112 too small. Without a branch, because it is on the
+    // way to every run; the price is that infinity becomes 65536, which no scale is.
+    return uintBitsToFloat(uint(int(h << 16) >> 3) & 0x8fffe000u) * 5.192296858534827628530496e33;
+#else
     uint magnitude = h & 0x7fffu;
     float value = magnitude < 0x400u ? float(magnitude) * 5.9604644775390625e-8 // 2^-24
                                      : uintBitsToFloat((magnitude << 13) + 0x38000000u);
     return (h & 0x8000u) != 0u ? -value : value;
+#endif
 }
 
 // Four unsigned bytes.

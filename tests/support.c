@@ -48,10 +48,10 @@ static void remove_entries(const char *path, int depth)
     DIR *dir = opendir(path);
     struct dirent *entry;
     while (dir && (entry = readdir(dir))) {
-        char child[600];
+        char child[1024];
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        snprintf(child, sizeof child, "%s/%s", path, entry->d_name);
+        snprintf(child, sizeof child, "%.700s/%s", path, entry->d_name);
         if (unlink(child) && depth)
             remove_entries(child, depth - 1);
         rmdir(child);

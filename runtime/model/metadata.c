@@ -285,7 +285,7 @@ bool smr_metadata_next_string(struct smr_metadata_array *array, const char **dat
 
 bool smr_metadata_next_i32(struct smr_metadata_array *array, int32_t *value)
 {
-    struct smr_gguf_value number;
+    struct smr_gguf_value number = {0};
     int64_t integer;
     if (!next_number(array, &number) || !to_integer(&number, INT32_MIN, INT32_MAX, &integer))
         return false;
@@ -295,12 +295,12 @@ bool smr_metadata_next_i32(struct smr_metadata_array *array, int32_t *value)
 
 bool smr_metadata_next_u32(struct smr_metadata_array *array, uint32_t *value)
 {
-    struct smr_gguf_value number;
+    struct smr_gguf_value number = {0};
     return next_number(array, &number) && to_u32(&number, value);
 }
 
 bool smr_metadata_next_f32(struct smr_metadata_array *array, float *value)
 {
-    struct smr_gguf_value number;
+    struct smr_gguf_value number = {0};
     return next_number(array, &number) && to_f32(&number, value);
 }

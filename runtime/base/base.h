@@ -40,8 +40,7 @@ void smr_log(smr_context *context, enum smr_log_level level, const char *format,
 void *smr_alloc(smr_context *context, size_t count, size_t size, const char *what);
 
 // Grow or shrink; the new part is not zeroed. On failure the old block stays valid.
-void *smr_realloc(smr_context *context, void *pointer, size_t count, size_t size,
-                  const char *what);
+void *smr_realloc(smr_context *context, void *pointer, size_t count, size_t size, const char *what);
 
 void smr_free(smr_context *context, void *pointer); // accepts NULL
 
@@ -144,5 +143,5 @@ static inline float smr_bf16_to_f32(uint16_t value)
 
 // ---- time -------------------------------------------------------------------------------------
 
-uint64_t smr_time_ns(void);     // monotonic
+uint64_t smr_time_ns(void);        // monotonic
 uint64_t smr_thread_time_ns(void); // processor time of the calling thread

@@ -35,7 +35,7 @@ const char *smr_metadata_string_n(const struct smr_metadata *metadata, const cha
 
 // Arrays stay in the mapping and are read element by element.
 struct smr_metadata_array {
-    uint32_t type; // GGUF value type of the elements
+    uint32_t type;            // GGUF value type of the elements
     size_t n;                 // elements in all
     size_t n_read;            // elements the readers below have given: never more than n
     struct smr_cursor cursor; // at the next element
@@ -63,31 +63,31 @@ enum smr_rope_scaling {
 // n_heads. In a file without weights those that are missing are 0. An array with one number for
 // each layer is accepted where all are equal.
 struct smr_hparams {
-    uint32_t n_vocab;              // rows of token_embd.weight, else size of the vocabulary
-    uint32_t n_context;            // context_length: what the model was trained for
-    uint32_t n_layers;             // block_count
-    uint32_t n_embd;               // embedding_length
-    uint32_t n_ff;                 // feed_forward_length
-    uint32_t n_heads;              // attention.head_count
-    uint32_t n_kv_heads;           // attention.head_count_kv, default n_heads
-    uint32_t head_dim;             // attention.key_length, default n_embd / n_heads
-    uint32_t value_dim;            // attention.value_length, default head_dim, and equal to it
-    uint32_t rope_dim;             // rope.dimension_count, default head_dim
-    float norm_eps;                // attention.layer_norm_rms_epsilon or layer_norm_epsilon
-    float rope_theta;              // rope.freq_base, default 10000
-    float rope_theta_local;        // rope.freq_base_swa; 0 when absent
+    uint32_t n_vocab;                   // rows of token_embd.weight, else size of the vocabulary
+    uint32_t n_context;                 // context_length: what the model was trained for
+    uint32_t n_layers;                  // block_count
+    uint32_t n_embd;                    // embedding_length
+    uint32_t n_ff;                      // feed_forward_length
+    uint32_t n_heads;                   // attention.head_count
+    uint32_t n_kv_heads;                // attention.head_count_kv, default n_heads
+    uint32_t head_dim;                  // attention.key_length, default n_embd / n_heads
+    uint32_t value_dim;                 // attention.value_length, default head_dim, and equal to it
+    uint32_t rope_dim;                  // rope.dimension_count, default head_dim
+    float norm_eps;                     // attention.layer_norm_rms_epsilon or layer_norm_epsilon
+    float rope_theta;                   // rope.freq_base, default 10000
+    float rope_theta_local;             // rope.freq_base_swa; 0 when absent
     enum smr_rope_scaling rope_scaling; // rope.scaling.type, default linear where a factor is given
-    float rope_scaling_factor;     // rope.scaling.factor or rope.scale_linear; default 1
-    uint32_t rope_original_context; // rope.scaling.original_context_length
-    float rope_attention_factor;   // rope.scaling.attn_factor, default 1
-    float yarn_ext_factor;         // rope.scaling.yarn_ext_factor, default 1
+    float rope_scaling_factor;          // rope.scaling.factor or rope.scale_linear; default 1
+    uint32_t rope_original_context;     // rope.scaling.original_context_length
+    float rope_attention_factor;        // rope.scaling.attn_factor, default 1
+    float yarn_ext_factor;              // rope.scaling.yarn_ext_factor, default 1
     float yarn_beta_fast, yarn_beta_slow; // default 32 and 1
-    uint32_t sliding_window;       // attention.sliding_window; 0 for none
-    float attention_softcap;       // attn_logit_softcapping; 0 for none
-    float final_softcap;           // final_logit_softcapping; 0 for none
-    float attention_scale;         // attention.scale; 0: 1 / sqrt(head_dim)
-    float logit_scale;             // logit_scale; 0 for none
-    uint32_t n_experts, n_experts_used; // expert_count, expert_used_count
+    uint32_t sliding_window;              // attention.sliding_window; 0 for none
+    float attention_softcap;              // attn_logit_softcapping; 0 for none
+    float final_softcap;                  // final_logit_softcapping; 0 for none
+    float attention_scale;                // attention.scale; 0: 1 / sqrt(head_dim)
+    float logit_scale;                    // logit_scale; 0 for none
+    uint32_t n_experts, n_experts_used;   // expert_count, expert_used_count
 };
 
 struct smr_model {
@@ -99,9 +99,9 @@ struct smr_model {
     struct smr_metadata *metadata;
     const struct smr_tensor *tensors;
     uint32_t n_tensors;
-    const char *chat_template;         // tokenizer.chat_template; NULL without one
-    struct smr_vocab *vocab;           // text/: NULL until the first use
-    struct smr_model_file *file;       // what holds the mappings; owned
+    const char *chat_template;   // tokenizer.chat_template; NULL without one
+    struct smr_vocab *vocab;     // text/: NULL until the first use
+    struct smr_model_file *file; // what holds the mappings; owned
 };
 
 // As smr_model_open(), from memory, which must stay while the model is open and be aligned to 16

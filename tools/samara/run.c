@@ -297,6 +297,16 @@ static bool write_text(struct run *run, const char *text, size_t size)
     return !run->write_failed;
 }
 
+static bool on_prefill(void *user, size_t n_done, size_t n_total)
+{
+    struct run *run = user;
+    if (n_done < n_total)
+        progress_update(&run->progress, "reading the prompt", (float)n_done / (float)n_total);
+    else
+        progress_clear(&run->progress);
+    return !interrupted;
+}
+
 static bool on_generated(void *user, const struct smr_generated *generated)
 {
     struct run *run = user;
@@ -355,10 +365,12 @@ static bool generate(struct run *run)
         .n_logprobs = (uint32_t)settings->n_logprobs,
         .special = settings->special,
         .callback = on_generated,
+        .prefill = on_prefill,
         .user = run,
     };
     stoppable = 1;
     bool done = smr_generate(run->session, &params, result);
+    progress_clear(&run->progress);
     run->summary.prompt_ns += result->prompt_ns;
     if (run->last_byte && run->last_byte != '\n' && isatty(STDOUT_FILENO)) {
         putchar('\n');

@@ -178,7 +178,7 @@ struct smr_engine_params {
     enum smr_kernels kernels; // PLAIN uses no fast variant, for comparison and broken drivers
     enum smr_type cache_type; // of keys and values: SMR_F16, SMR_F32 or SMR_Q8_0
     uint32_t n_context;       // tokens of one session; 0 for the model's, at most 4096
-    uint32_t n_batch;         // rows of a prefill step; 0 for 512
+    uint32_t n_batch;         // rows of a prefill step; 0 for 512, or 128 without a GPU
     bool cache_type_set;      // false: SMR_F16
     // Progress of loading and compiling, 0 to 1; optional.
     void (*progress)(void *user, const char *what, float fraction);

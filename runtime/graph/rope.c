@@ -35,8 +35,8 @@ static void scale_yarn(const struct smr_hparams *hparams, double theta, double *
         double interpolated = inv_freq[i] / hparams->rope_scaling_factor;
         inv_freq[i] = interpolated * (1 - keep) + inv_freq[i] * keep;
     }
-    *magnitude =
-        (float)(hparams->rope_attention_factor * (1 + 0.1 * log(hparams->rope_scaling_factor)));
+    *magnitude = (float)(hparams->rope_attention_factor *
+                         (1 + 0.1 * log((double)hparams->rope_scaling_factor)));
 }
 
 static bool scale(struct smr_graph *graph, double theta, double *inv_freq, float *magnitude)

@@ -55,7 +55,7 @@ static bool read_header(struct smr_gguf *gguf, struct smr_cursor *cursor, uint64
                         uint64_t *n_keys)
 {
     const uint8_t *magic = smr_cursor_bytes(cursor, 4);
-    if (!magic || memcmp(magic, "GGUF", 4))
+    if (!magic || memcmp(magic, "GGUF", 4) != 0)
         return smr_gguf_fail(gguf, "magic", "not a GGUF file: it does not begin with \"GGUF\"");
     uint32_t version = gguf->version = smr_cursor_u32(cursor);
     if (cursor->failed)

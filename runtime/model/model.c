@@ -66,7 +66,7 @@ static bool check_first_part(const struct smr_gguf *part, uint32_t *n_parts)
         return smr_gguf_fail(part, "split.count", "a part of a model, not in a file");
     make_suffix(suffix, 0, count);
     size_t length = strlen(part->path), end = strlen(suffix);
-    if (length < end || strcmp(part->path + length - end, suffix))
+    if (length < end || strcmp(part->path + length - end, suffix) != 0)
         return smr_gguf_fail(part, "split.count",
                              "the first of %" PRIu32 " parts: its name must end in %s", count,
                              suffix);
@@ -198,7 +198,7 @@ static bool read_architecture(struct smr_model *model, const struct smr_gguf *pa
     if (!*text || strlen(text) > 63 || text[strspn(text, letters)])
         return smr_gguf_fail(part, key, "\"%.64s\" is not the name of an architecture", text);
     const char *type = smr_metadata_string(&part->metadata, "general.type");
-    if (type && *type && strcmp(type, "model"))
+    if (type && *type && strcmp(type, "model") != 0)
         return smr_gguf_fail(part, "general.type", "\"%.40s\" is not \"model\"", type);
     return true;
 }

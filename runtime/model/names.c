@@ -21,7 +21,7 @@ static uint32_t *find_slot(const struct smr_names *names, const char *name)
 {
     uint32_t mask = names->n_slots - 1;
     uint32_t at = (uint32_t)smr_hash(name, strlen(name), names->seed).low & mask;
-    while (names->slots[at] && strcmp(names->names[names->slots[at] - 1], name))
+    while (names->slots[at] && strcmp(names->names[names->slots[at] - 1], name) != 0)
         at = (at + 1) & mask;
     return &names->slots[at];
 }

@@ -26,7 +26,7 @@ void smr_session_destroy(smr_session *session)
     if (!session)
         return;
     smr_engine *engine = session->engine;
-    for (uint32_t i = 0; i < session->n_pages; i++)
+    for (uint32_t i = 0; session->pages && i < session->n_pages; i++)
         smr_page_release(&engine->pool, session->pages[i]);
     if (engine->page_table == session)
         engine->page_table = NULL;

@@ -5,7 +5,7 @@
 //
 // Bindings and parameters: struct smr_attention_push in kernel.h. A workgroup takes a split of the
 // keys of one query (lib/attention_single.glsl), or of several that share keys
-// (lib/attention_grouped.glsl). It goes over the keys in tiles of TILE with online softmax
+// (lib/attention_grouped.glsl, lib/attention_runs.glsl). It goes over the keys in tiles of TILE with online softmax
 // (arXiv:1805.02867):
 //   1. where the tile's keys lie, through the page table
 //   2. dot products: LANES invocations for a key, each a part of it
@@ -39,7 +39,14 @@ layout(constant_id = 3) const uint LANES = 8u;
 const uint OCTETS = (HEAD_DIM + 7u) / 8u;
 const uint KEY_GROUPS = OCTETS < WORKGROUP_SIZE ? WORKGROUP_SIZE / OCTETS : 1u;
 
+#ifdef USE_RUNS
+layout(set = 0, binding = 3) readonly buffer KeyParts { CACHE_PART key_parts[]; };
+layout(set = 0, binding = 4) readonly buffer ValueParts { CACHE_PART value_parts[]; };
+
+uint place[TILE]; // as below
+#else
 shared uint place[TILE]; // of the key's and the value's vector in the cache, in words
+#endif
 
 // Step 1. `n` keys from `first` on, of the sequence whose pages begin at `table`.
 void find_keys(uint table, uint kv_head, uint first, uint n)
@@ -90,7 +97,9 @@ float output_factor(float divisor)
     return divisor > 0.0 ? 1.0 / divisor : 0.0;
 }
 
-#ifdef GROUPED
+#ifdef USE_RUNS
+#include "lib/attention_runs.glsl"
+#elif defined(GROUPED)
 #include "lib/attention_grouped.glsl"
 #else
 #include "lib/attention_single.glsl"

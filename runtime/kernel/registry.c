@@ -35,6 +35,11 @@ uint32_t smr_workgroup_size_for(const struct smr_limits *limits, uint32_t gpu, u
     return smr_workgroup_size(limits, limits->cpu ? smr_max_u32(cpu, limits->subgroup_size) : gpu);
 }
 
+bool smr_limits_want_runs(const struct smr_limits *limits)
+{
+    return limits->cpu && !(limits->capabilities & SMR_CAP_SUBGROUP);
+}
+
 void smr_spread_groups(uint64_t n, uint32_t groups[3])
 {
     const uint64_t most = 65535;
@@ -157,8 +162,11 @@ static const struct smr_variant attention_variants[] = {
     {.name = "plain", .defines = ""},
     // Reads each key once for several queries: those of the heads and rows that share it.
     {.name = "grouped", .defines = "#define GROUPED 1\n", .gpu = true},
+    {.name = "runs",
+     .defines = "#define USE_RUNS 1\n",
+     .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
 };
-enum { ATTENTION_SINGLE, ATTENTION_GROUPED };
+enum { ATTENTION_SINGLE, ATTENTION_GROUPED, ATTENTION_RUNS };
 enum { GROUPED_QUERIES = 8, GROUPED_SIZE = 128, GROUPED_TILE = 32, GROUPED_LANES = 4 };
 
 // Heads of a workgroup of the grouped variant: a power of two that divides GROUPED_QUERIES.
@@ -192,6 +200,23 @@ static bool grouped_specialise(struct smr_kernel_key *key, const struct smr_limi
     return true;
 }
 
+// Further constant: heads of a workgroup, a divisor of those that share a KV head.
+static bool attention_runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                      const struct smr_attention_push *p)
+{
+    const uint32_t sharing = p->n_heads / p->n_kv_heads;
+    if (!smr_limits_want_runs(limits) || p->head_dim % 8)
+        return false;
+    // With one row there would be too few workgroups for the processor's threads.
+    uint32_t heads = p->n_rows == 1 ? 1 : 4;
+    while (sharing % heads)
+        heads--;
+    key->constants[0] = 1;
+    key->constants[2] = 64;
+    key->constants[4] = heads;
+    return true;
+}
+
 // Constants: workgroup size, head_dim, keys of a tile, invocations that share the dot product of a
 // key.
 static bool attention_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
@@ -204,6 +229,8 @@ static bool attention_specialise(struct smr_kernel_key *key, const struct smr_li
     key->constants[1] = p->head_dim;
     if (key->variant == ATTENTION_GROUPED)
         return grouped_specialise(key, limits, p);
+    if (key->variant == ATTENTION_RUNS)
+        return attention_runs_specialise(key, limits, p);
     key->constants[0] = smr_workgroup_size_for(limits, 128, p->head_dim <= 128 ? 16 : 32);
     key->constants[2] = 64;
     key->constants[3] = limits->cpu ? 1 : 8;
@@ -214,6 +241,8 @@ static void attention_groups(const struct smr_kernel_key *key, const void *push,
 {
     const struct smr_attention_push *p = push;
     uint64_t n = (uint64_t)p->n_rows * p->n_heads;
+    if (key->variant == ATTENTION_RUNS)
+        n /= key->constants[4];
     if (key->variant == ATTENTION_GROUPED) {
         const uint32_t heads = key->constants[5], rows = key->constants[4] / heads;
         n = (uint64_t)smr_div_up(p->n_rows, rows) * p->n_kv_heads *

@@ -18,6 +18,10 @@ uint32_t smr_workgroup_size(const struct smr_limits *limits, uint32_t wanted);
 // The same, with another wish for devices that are a processor, where it is at least a subgroup.
 uint32_t smr_workgroup_size_for(const struct smr_limits *limits, uint32_t gpu, uint32_t cpu);
 
+// Whether invocations are a processor's threads and not the lanes of its vectors, so that the
+// compiler has to make those, out of loops: the variants named "runs" are for such devices.
+bool smr_limits_want_runs(const struct smr_limits *limits);
+
 // Spread `n` workgroups over x and y: Vulkan promises only 65535 along each. The shader finds its
 // number by group_index() of lib/reduce.glsl and returns when that is not below n. Zero workgroups
 // become one, which finds nothing to do.

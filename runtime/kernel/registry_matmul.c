@@ -121,12 +121,11 @@ static uint32_t lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
 // Rows of x of a workgroup of matmul: decoded weights are used that often.
 enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8, RUNS_TILE_ROWS = 66 };
 
-// Where invocations are a processor's threads and not the lanes of its vectors: the compiler has to
-// make those, out of loops. A workgroup is one invocation.
+// A workgroup is one invocation.
 static bool runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits)
 {
     key->constants[0] = 1;
-    return limits->cpu && !(limits->capabilities & SMR_CAP_SUBGROUP);
+    return smr_limits_want_runs(limits);
 }
 
 // Enough workgroups for the processor's threads, each with enough to do.

@@ -53,3 +53,33 @@ vec4 cache_bytes(uint word)
                     CACHE_PAIR_IN(words, base, 4u * (o) + 3u, n));    \
     }
 #endif
+
+// With USE_RUNS (storage of 8 and 16 bits) also, for loops over the lanes of a vector, where `parts`
+// is the buffer `words` as an array of CACHE_PART:
+//
+//   scale = CACHE_SCALE(words, base, o), scale * CACHE_FLOAT(parts[CACHE_LANES(base, o) + l])
+//                    element 8 o + l of the vector at word `base`; n is a multiple of 8
+#ifdef USE_RUNS
+#include "lib/lane_base.glsl"
+#extension GL_EXT_shader_8bit_storage : require
+#extension GL_EXT_shader_16bit_storage : require
+
+#if defined(TYPE_F32)
+#define CACHE_PART uint
+#define CACHE_LANES(base, o) ((base) + 8u * (o))
+#define CACHE_FLOAT(part) uintBitsToFloat(part)
+#elif defined(TYPE_F16)
+#define CACHE_PART uint16_t
+#define CACHE_LANES(base, o) (2u * (base) + 8u * (o))
+#define CACHE_FLOAT(part) unpackHalf2x16(uint(part)).x
+#else
+#define CACHE_PART uint8_t
+#define CACHE_LANES(base, o) (4u * (base) + (o) / 4u * 36u + 4u + (o) % 4u * 8u)
+#define CACHE_FLOAT(part) float(int(uint(part) << 24) >> 24)
+#endif
+#if defined(TYPE_Q8_0)
+#define CACHE_SCALE(words, base, o) uintBitsToFloat(words[(base) + (o) / 4u * 9u])
+#else
+#define CACHE_SCALE(words, base, o) 1.0
+#endif
+#endif

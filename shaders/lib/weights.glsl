@@ -47,12 +47,7 @@ layout(std430, binding = 0) readonly buffer WeightHalves
     uint16_t weight_halves[];
 };
 
-// The index that lane 0 has: so that the compiler knows that adding a lane's number does not wrap
-// round, and loads those of several lanes at once. The last 256 bytes of 4 GiB are out of reach.
-uint lane_base(uint at)
-{
-    return min(at, 0xffffff00u);
-}
+#include "lib/lane_base.glsl"
 #endif
 
 // 16 bits at an even byte.

@@ -86,7 +86,7 @@ void multiply_chunk(uint first_o, uint first_r, uint begin, uint end)
             sums[i * LANES + l] = 0.0;
     }
     [[dont_unroll]] for (uint c = 0u; c < end - begin; c += LANES) {
-        uint at[BLOCK_R], column = lane_base(c);
+        uint at[BLOCK_R], column = min(c, CHUNK); // see lane_base()
         [[unroll]] for (uint r = 0u; r < BLOCK_R; r++)
             at[r] = lane_base(from[r] + c);
         [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {

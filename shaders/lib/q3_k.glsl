@@ -61,7 +61,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 const uint RUN_UNITS = 2u, RUN_LANES = 16u, RUN_PARTS = 4u, PART_COLUMNS = 32u;
 const uint BLOCK_RUNS = 4u;
 
-
 float run_weight(Scales t, uint row, uint u, uint p, uint l)
 {
     uint block = row + 110u * (u >> 2);

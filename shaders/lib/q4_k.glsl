@@ -48,7 +48,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 const uint RUN_UNITS = 2u, RUN_LANES = 32u, RUN_PARTS = 2u, PART_COLUMNS = 32u;
 const uint BLOCK_RUNS = 4u;
 
-
 float run_weight(Scales t, uint row, uint u, uint p, uint l)
 {
     uint at = row + 144u * (u >> 2) + 16u + 32u * (u & 3u);

@@ -35,8 +35,8 @@ void multiply_row(uint first, uint n, uint r)
             }
         }
         float sum = 0.0;
-        [[unroll]] for (uint k = 0u; k < RUN_COLUMNS; k += LANES) {
-            [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
+        [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
+            [[unroll]] for (uint k = 0u; k < RUN_COLUMNS; k += LANES)
                 sum += sums[k + l];
         }
 #ifdef PLAIN_FLOATS

@@ -53,7 +53,11 @@ layout(std430, binding = 0) readonly buffer WeightHalves
 // 16 bits at an even byte.
 uint load_u16(uint at)
 {
+#ifdef USE_RUNS
+    return uint(weight_halves[at >> 1]);
+#else
     return weights[at >> 2] >> ((at & 2u) << 3) & 0xffffu;
+#endif
 }
 
 // The 32 bits that begin at `low`, or in the middle of it.

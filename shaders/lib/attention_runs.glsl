@@ -31,7 +31,7 @@ void multiply_keys(uint first_t, uint n)
             products[i * 8u + l] = 0.0;
     }
     [[dont_unroll]] for (uint o = 0u; o < OCTETS; o++) {
-        uint at[KEYS], column = lane_base(8u * o);
+        uint at[KEYS], column = min(8u * o, HEAD_DIM); // see lane_base()
         float scales[KEYS];
         [[unroll]] for (uint t = 0u; t < KEYS; t++) {
             at[t] = lane_base(CACHE_LANES(base[t], o));
@@ -79,7 +79,7 @@ void add_values(uint first_t, uint n)
     [[unroll]] for (uint t = 0u; t < 4u; t++)
         base[t] = place_of(first_t + t, n);
     [[dont_unroll]] for (uint o = 0u; o < OCTETS; o++) {
-        uint at[4], column = lane_base(8u * o);
+        uint at[4], column = min(8u * o, HEAD_DIM); // see lane_base()
         float scales[4];
         [[unroll]] for (uint t = 0u; t < 4u; t++) {
             at[t] = lane_base(CACHE_LANES(base[t], o));

@@ -71,7 +71,8 @@ vec4 cache_bytes(uint word)
 #elif defined(TYPE_F16)
 #define CACHE_PART uint16_t
 #define CACHE_LANES(base, o) (2u * (base) + 8u * (o))
-#define CACHE_FLOAT(part) unpackHalf2x16(uint(part)).x
+// As f16_to_f32() of lib/weights.glsl does it there: infinity, which no key should hold, is 65536.
+#define CACHE_FLOAT(part) uintBitsToFloat(uint(int(uint(part) << 16) >> 3) & 0x8fffe000u)
 #else
 #define CACHE_PART uint8_t
 #define CACHE_LANES(base, o) (4u * (base) + (o) / 4u * 36u + 4u + (o) % 4u * 8u)
@@ -79,6 +80,8 @@ vec4 cache_bytes(uint word)
 #endif
 #if defined(TYPE_Q8_0)
 #define CACHE_SCALE(words, base, o) uintBitsToFloat(words[(base) + (o) / 4u * 9u])
+#elif defined(TYPE_F16)
+#define CACHE_SCALE(words, base, o) 5.192296858534827628530496e33 // 2^112
 #else
 #define CACHE_SCALE(words, base, o) 1.0
 #endif

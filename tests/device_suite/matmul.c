@@ -12,6 +12,7 @@ static const struct matmul_case odd_cases[] = {
     {1, 1, 1},
     {31, 65, 9, 2, 0, 0, SMR_MATMUL_ADD},
     {577, 10, 33, 0, 0, 1, SMR_MATMUL_BIAS},
+    {1501, 6, 7, 1, 0, 2, SMR_MATMUL_ADD},
 };
 
 // For one type of small blocks.
@@ -21,7 +22,7 @@ static const struct matmul_case more_cases[] = {
     {320, 64, 128},   {320, 200, 10, 0, 0, 9, SMR_MATMUL_ADD},
     {2048, 96, 17},   {576, 192, 77, 4, 8, 12, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
     {32, 70000, 9},   {32, 3, 3000, 5},
-    {1024, 256, 256},
+    {1024, 256, 256}, {2304, 10, 70, 3, 1, 5, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
 };
 
 static void run(struct suite *s, enum smr_type type, const struct matmul_case *table, size_t n)

@@ -7,8 +7,8 @@ packages_build="gcc g++ meson ninja-build pkgconf python3
     libvulkan-dev libvulkan-volk-dev glslang-dev spirv-tools"
 packages_model="python3-pip"
 packages_vulkan="mesa-vulkan-drivers"
-packages_test="clang libclang-rt-dev clang-format clang-tidy libcmocka-dev vulkan-validationlayers shellcheck
-    mandoc"
+packages_test="clang libclang-rt-dev clang-format clang-tidy libcmocka-dev
+    vulkan-validationlayers shellcheck mandoc git"
 
 # For other systems: a command or a pkg-config module, and who brings it.
 needed_commands="cc c++ meson ninja pkg-config python3"

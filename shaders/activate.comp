@@ -32,6 +32,65 @@ float activate(float x)
     return param * safe_tanh(x / param);
 }
 
+#ifdef USE_RUNS
+#include "lib/lane_base.glsl"
+
+const uint LANES = 8u;
+
+// exp() to about 1e-6, in operations that a compiler has for vectors: 2^k times a polynomial for
+// what is left of the exponent, |r| <= ln(2) / 2.
+float lane_exp(float x)
+{
+    x = min(max(x, -87.0), 88.0);
+    float k = floor(x * 1.44269504 + 0.5);
+    float r = x - k * 0.693147181;
+    float p = 1.0 + r * (1.0 + r * (0.5 + r * (0.16666667 + r * (4.1666667e-2 +
+              r * (8.3333333e-3 + r * 1.3888889e-3)))));
+    return p * uintBitsToFloat(uint(int(k) + 127) << 23);
+}
+
+// SILU and GELU_TANH are x / (1 + exp(-x f(x))), because (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)).
+void activate_lanes(uint from, uint other, uint to)
+{
+    float f0 = activation == SILU ? 1.0 : 1.5957691216;
+    float f2 = activation == SILU ? 0.0 : 1.5957691216 * 0.044715;
+    from = lane_base(from);
+    other = lane_base(other);
+    to = lane_base(to);
+    if ((flags & NO_UP) != 0u) {
+        [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
+            float x = gate[from + l];
+            y[to + l] = x / (1.0 + lane_exp(-x * (f0 + f2 * x * x)));
+        }
+    } else {
+        [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
+            float x = gate[from + l];
+            y[to + l] = x / (1.0 + lane_exp(-x * (f0 + f2 * x * x))) * up[other + l];
+        }
+    }
+}
+
+// A workgroup is one invocation and takes COLUMNS columns, a vector at a time.
+void main()
+{
+    const uint COLUMNS = 256u;
+    uint begin = gl_WorkGroupID.x * COLUMNS, end = min(begin + COLUMNS, n_cols);
+    for (uint row = gl_WorkGroupID.y; row < n_rows; row += gl_NumWorkGroups.y) {
+        uint col = begin;
+        if (activation == SILU || activation == GELU_TANH) {
+            for (; col + LANES <= end; col += LANES)
+                activate_lanes(row * gate_stride + col, row * up_stride + col, row * out_stride + col);
+        }
+        for (; col < end; col++) {
+            float value = activate(gate[row * gate_stride + col]);
+            if ((flags & NO_UP) == 0u)
+                value *= up[row * up_stride + col];
+            y[row * out_stride + col] = value;
+        }
+    }
+}
+#else
+
 void main()
 {
     uint first = gl_WorkGroupID.x * WORKGROUP_SIZE * COLS + gl_LocalInvocationID.x;
@@ -47,3 +106,4 @@ void main()
         }
     }
 }
+#endif

@@ -301,11 +301,21 @@ const struct smr_kernel_desc smr_desc_attention_merge = {
 
 // ---- activate ---------------------------------------------------------------------------------
 
-enum { ACTIVATE_COLS = 4 }; // columns of one invocation, as in activate.comp
+enum { ACTIVATE_COLS = 4, ACTIVATE_RUNS_COLS = 256 }; // of one invocation, as in activate.comp
+
+enum { ACTIVATE_PLAIN, ACTIVATE_RUNS };
+static const struct smr_variant activate_variants[] = {
+    [ACTIVATE_PLAIN] = {.name = "plain", .defines = ""},
+    [ACTIVATE_RUNS] = {.name = "runs", .defines = "#define USE_RUNS 1\n"},
+};
 
 static bool activate_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                 const void *push)
 {
+    if (key->variant == ACTIVATE_RUNS) {
+        key->constants[0] = 1;
+        return smr_limits_want_runs(limits);
+    }
     key->constants[0] = smr_workgroup_size(limits, 64);
     return true;
 }
@@ -314,7 +324,8 @@ static bool activate_specialise(struct smr_kernel_key *key, const struct smr_lim
 static void activate_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_activate_push *p = push;
-    groups[0] = smr_max_u32(1, smr_div_up(p->n_cols, key->constants[0] * ACTIVATE_COLS));
+    const uint32_t cols = key->variant == ACTIVATE_RUNS ? ACTIVATE_RUNS_COLS : ACTIVATE_COLS;
+    groups[0] = smr_max_u32(1, smr_div_up(p->n_cols, key->constants[0] * cols));
     groups[1] = smr_min_u32(smr_max_u32(1, p->n_rows), 65535);
     groups[2] = 1;
 }
@@ -328,8 +339,8 @@ const struct smr_kernel_desc smr_desc_activate = {
     .access = {SMR_READ, SMR_READ, SMR_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = activate_variants,
+    .n_variants = SMR_COUNT(activate_variants),
     .tolerance = 1e-11,
     .specialise = activate_specialise,
     .groups = activate_groups,

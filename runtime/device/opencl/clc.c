@@ -70,7 +70,6 @@ void smr_clc_statement(struct smr_clc *c, const char *format, ...)
     va_start(arguments, format);
     print_line(c, format_line(c, format, arguments), ";");
     va_end(arguments);
-    c->n_statements++;
 }
 
 void smr_clc_control(struct smr_clc *c, const char *format, ...)
@@ -79,7 +78,6 @@ void smr_clc_control(struct smr_clc *c, const char *format, ...)
     va_start(arguments, format);
     print_line(c, format_line(c, format, arguments), "");
     va_end(arguments);
-    c->n_statements++;
     c->n_control++;
 }
 

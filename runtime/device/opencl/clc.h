@@ -68,7 +68,8 @@ struct smr_clc {
 
     struct smr_clc_global *globals;
     uint32_t n_globals;
-    bool *uses; // [n_functions, n_globals]: needs it as a parameter
+    bool *uses;     // [n_functions, n_globals]: needs it as a parameter
+    bool *barriers; // [n_functions]: has a barrier, or calls who has
 
     // The function that is being made.
     const struct smr_spv_function *function;
@@ -78,9 +79,13 @@ struct smr_clc {
     struct smr_string locals;     // declarations
     struct smr_string *out;       // statements
     uint32_t indent, depth;
-    uint32_t n_statements, n_control; // printed so far; those that are no expression statements
-    uint32_t *pending, n_pending;     // ids
-    bool reads;                       // the expression being made reads memory
+    uint32_t n_control;           // lines printed so far that are no expression statements
+    uint32_t n_early_returns;     // printed so far: before the last barrier
+    uint32_t n_barriers;          // printed so far, in functions called too
+    uint32_t last_barrier;        // block with the last one
+    bool leaves_early;            // some return comes before it
+    uint32_t *pending, n_pending; // ids
+    bool reads;                   // the expression being made reads memory
 };
 
 // ---- clc.c: text, values ----------------------------------------------------------------------
@@ -141,12 +146,23 @@ void smr_clc_extract(struct smr_clc *c, const struct smr_spv_inst *inst);
 void smr_clc_insert(struct smr_clc *c, const struct smr_spv_inst *inst);
 
 // ---- clc_flow.c -------------------------------------------------------------------------------
+//
+// PoCL 3.1 runs the invocations of a workgroup one after the other between two barriers, and there it
+// gets two things wrong, which the text avoids where SMR_CPU is defined:
+//   - Where flow that had a barrier, or an early return, joins flow that had none, it takes the first
+//     invocation's way at some later branch for all of them. So a barrier of its own comes at each such
+//     join: smr_join(). All invocations get there, or the barrier before would have been wrong.
+//   - A branch right after a barrier is decided by the last invocation alone, for all, when its
+//     condition was computed before the barrier. smr_barrier() puts an assumption between them, about a
+//     value in shared memory that nobody can know: it survives until then, and costs nothing after.
 
 void smr_clc_body(struct smr_clc *c); // all blocks of c->function
 
 // ---- clc_function.c ---------------------------------------------------------------------------
 
 void smr_clc_find_globals(struct smr_clc *c);
+// Whether an instruction is a barrier, or calls a function that has one.
+bool smr_clc_has_barrier(const struct smr_clc *c, const struct smr_spv_inst *inst);
 void smr_clc_instruction(struct smr_clc *c, const struct smr_spv_inst *inst,
                          const struct smr_spv_inst *next);
 void smr_clc_prototypes(struct smr_clc *c);

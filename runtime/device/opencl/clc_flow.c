@@ -135,9 +135,19 @@ static void print_arm(struct smr_clc *c, uint32_t from, uint32_t to, uint32_t fo
                       const struct scope *scope, struct smr_string *part)
 {
     struct smr_string *before = begin_part(c, part);
+    uint32_t n_barriers = c->n_barriers;
     set_phis(c, from, to);
     region(c, to, follow, scope);
+    if (c->n_barriers != n_barriers)
+        smr_clc_control(c, "smr_join();");
     end_part(c, before);
+}
+
+// Print a join when there were barriers or early returns since `before`, the sum of both counts.
+static void join_since(struct smr_clc *c, uint32_t before)
+{
+    if (c->n_barriers + c->n_early_returns != before)
+        smr_clc_control(c, "smr_join();");
 }
 
 // A branch on a condition, both ways of which end at `merge`.
@@ -147,6 +157,7 @@ static void selection(struct smr_clc *c, const struct smr_spv_block *block, uint
     const struct smr_spv_inst *end = terminator(c, block);
     struct smr_string yes, no;
     const char *condition = smr_clc_use(c, end->args[0]);
+    uint32_t before = c->n_barriers + c->n_early_returns;
     print_arm(c, block->label, end->args[1], merge, scope, &yes);
     print_arm(c, block->label, end->args[2], merge, scope, &no);
     if (yes.size || !no.size) {
@@ -159,6 +170,7 @@ static void selection(struct smr_clc *c, const struct smr_spv_block *block, uint
     }
     add_part(c, &no);
     smr_clc_control(c, "}");
+    join_since(c, before);
     smr_string_finish(&yes);
     smr_string_finish(&no);
 }
@@ -230,6 +242,7 @@ static void print_switch(struct smr_clc *c, const struct smr_spv_block *block, u
         smr_clc_refuse(c, "a phi after a switch");
     smr_clc_control(c, "switch (%s) {", selector);
     uint32_t target = next_target(c, end, 0, merge);
+    uint32_t before = c->n_barriers + c->n_early_returns;
     while (target && !c->failed) {
         uint32_t next = next_target(c, end, target, merge);
         print_cases(c, end, target);
@@ -241,6 +254,7 @@ static void print_switch(struct smr_clc *c, const struct smr_spv_block *block, u
         target = next;
     }
     smr_clc_control(c, "}");
+    join_since(c, before);
 }
 
 // ---- loops ------------------------------------------------------------------------------------
@@ -393,9 +407,12 @@ static void print_loop(struct smr_clc *c, const struct smr_spv_block *header,
         smr_clc_refuse(c, "a loop of one block, or with a phi (optimised SPIR-V)");
         return;
     }
+    uint32_t n_barriers = c->n_barriers, before_all = n_barriers + c->n_early_returns;
     uint32_t begin = print_head(c, header, &loop);
     struct smr_string *before = begin_part(c, &loop.body);
     region(c, begin, loop.next, &inner);
+    if (c->n_barriers != n_barriers)
+        smr_clc_control(c, "smr_join();");
     end_part(c, before);
 
     // In the step, the way to the merge block breaks, and there is nothing to continue.
@@ -405,10 +422,51 @@ static void print_loop(struct smr_clc *c, const struct smr_spv_block *header,
     region(c, loop.next, header->label, &last);
     end_part(c, before);
     loop.plain_step = n_control == c->n_control;
+    if (c->n_barriers != n_barriers)
+        smr_clc_control(c, "smr_join();");
     print_loop_text(c, &loop);
+    join_since(c, before_all);
     smr_string_finish(&loop.head);
     smr_string_finish(&loop.body);
     smr_string_finish(&loop.step);
+}
+
+// ---- returns ----------------------------------------------------------------------------------
+
+// Whether a return comes after the last barrier, while another one came before.
+static bool is_late(const struct smr_clc *c, const struct smr_spv_block *block)
+{
+    return c->leaves_early && block >= &c->module->blocks[c->last_barrier];
+}
+
+static void print_return(struct smr_clc *c, const struct smr_spv_block *block)
+{
+    if (!is_late(c, block) || (c->indent > 1 && !c->in_kernel)) {
+        c->n_early_returns += c->leaves_early;
+        smr_clc_control(c, "return;");
+        return;
+    }
+    if (c->indent > 1) // not all invocations may come here, but all to the end
+        smr_clc_control(c, "goto done;");
+}
+
+// Find the last barrier of c->function, and whether some return comes before it.
+static void find_barriers(struct smr_clc *c)
+{
+    const struct smr_spv_function *f = c->function;
+    bool returns = false;
+    c->leaves_early = false;
+    c->last_barrier = f->blocks;
+    for (uint32_t b = f->blocks; b < f->blocks + f->n_blocks; b++) {
+        const struct smr_spv_block *block = &c->module->blocks[b];
+        for (uint32_t i = block->begin; i < block->end; i++)
+            if (smr_clc_has_barrier(c, &c->module->insts[i])) {
+                c->last_barrier = b;
+                c->leaves_early = returns;
+            }
+        uint32_t op = terminator(c, block)->op;
+        returns = returns || op == SMR_SPV_Return || op == SMR_SPV_ReturnValue;
+    }
 }
 
 // ---- regions ----------------------------------------------------------------------------------
@@ -441,9 +499,12 @@ static uint32_t construct(struct smr_clc *c, uint32_t label, uint32_t follow,
         print_switch(c, block, block->merge->args[0], scope);
         return block->merge->args[0];
     case SMR_SPV_Return:
-        smr_clc_control(c, "return;");
+        print_return(c, block);
         return 0;
     case SMR_SPV_ReturnValue:
+        c->n_early_returns += c->leaves_early && !is_late(c, block);
+        if (is_late(c, block) && c->indent == 1)
+            smr_clc_control(c, "smr_join();");
         smr_clc_control(c, "return %s;", smr_clc_bare(c, smr_clc_use(c, end->args[0])));
         return 0;
     default: // Unreachable
@@ -468,5 +529,8 @@ static void region(struct smr_clc *c, uint32_t label, uint32_t follow, const str
 void smr_clc_body(struct smr_clc *c)
 {
     const struct smr_spv_block *first = &c->module->blocks[c->function->blocks];
+    find_barriers(c);
     region(c, first->label, 0, NULL);
+    if (c->leaves_early && smr_spv_op(c->module, c->function->def->type) == SMR_SPV_TypeVoid)
+        smr_clc_control(c, c->in_kernel ? "done: smr_join();" : "smr_join();");
 }

@@ -112,12 +112,20 @@ static void add_global(struct smr_clc *c, const struct smr_spv_inst *inst)
     c->n_globals++;
 }
 
+bool smr_clc_has_barrier(const struct smr_clc *c, const struct smr_spv_inst *inst)
+{
+    return inst->op == SMR_SPV_ControlBarrier ||
+           (inst->op == SMR_SPV_FunctionCall && c->barriers[c->module->ids[inst->args[0]].block]);
+}
+
 // What a function uses itself.
 static void note_uses(struct smr_clc *c, const struct smr_spv_block *block)
 {
     bool *uses = c->uses + (size_t)block->function * c->n_globals;
     for (uint32_t i = block->begin; i < block->end; i++) {
         const struct smr_spv_inst *inst = &c->module->insts[i];
+        if (inst->op == SMR_SPV_ControlBarrier)
+            c->barriers[block->function] = true;
         for (uint32_t k = 0; k < inst->n_args; k++)
             for (uint32_t g = 0; g < c->n_globals; g++)
                 uses[g] = uses[g] || inst->args[k] == c->globals[g].id;
@@ -137,6 +145,9 @@ static bool note_calls(struct smr_clc *c, const struct smr_spv_block *block)
             news = news || (called[g] && !uses[g]);
             uses[g] = uses[g] || called[g];
         }
+        bool barrier = smr_clc_has_barrier(c, inst);
+        news = news || (barrier && !c->barriers[block->function]);
+        c->barriers[block->function] = c->barriers[block->function] || barrier;
     }
     return news;
 }
@@ -154,7 +165,8 @@ void smr_clc_find_globals(struct smr_clc *c)
     if (c->failed)
         return;
     c->uses = smr_arena_alloc(&c->arena, m->n_functions, c->n_globals + 1);
-    c->failed = !c->uses;
+    c->barriers = smr_arena_alloc(&c->arena, m->n_functions, sizeof *c->barriers);
+    c->failed = !c->uses || !c->barriers;
     for (uint32_t b = 0; b < m->n_blocks && !c->failed; b++)
         note_uses(c, &m->blocks[b]);
     for (bool news = true; news && !c->failed;) {
@@ -245,6 +257,8 @@ static void signature(struct smr_clc *c, const struct smr_spv_function *function
             add_text(c, &c->functions, n++ ? ", " : "");
             add_text(c, &c->functions, global_parameter(c, &c->globals[g], ""));
         }
+    if (c->barriers[index])
+        add_text(c, &c->functions, n++ ? ", __local int *const guard" : "__local int *const guard");
     add_text(c, &c->functions, n ? ")" : "void)");
 }
 
@@ -287,6 +301,8 @@ static void call(struct smr_clc *c, const struct smr_spv_inst *inst)
             smr_string_printf(&text, "%s%s%s", n++ ? ", " : "", variable && c->in_kernel ? "&" : "",
                               c->globals[g].name);
     }
+    if (c->barriers[index])
+        smr_string_printf(&text, n++ ? ", guard" : "guard");
     smr_string_printf(&text, ")");
     c->failed = c->failed || text.failed;
     smr_clc_flush(c, true, 0); // it may write memory
@@ -322,7 +338,7 @@ static void print_barrier(struct smr_clc *c, const struct smr_spv_inst *inst)
     smr_spv_integer(c->module, inst->args[inst->n_args - 1], &semantics);
     smr_clc_flush(c, true, 0);
     smr_clc_control(c, "%s(CLK_LOCAL_MEM_FENCE%s);",
-                    inst->op == SMR_SPV_ControlBarrier ? "barrier" : "mem_fence",
+                    inst->op == SMR_SPV_ControlBarrier ? "smr_barrier" : "mem_fence",
                     semantics & UNIFORM_MEMORY ? " | CLK_GLOBAL_MEM_FENCE" : "");
 }
 
@@ -351,6 +367,7 @@ void smr_clc_instruction(struct smr_clc *c, const struct smr_spv_inst *inst,
     c->reads = false;
     if (is_nothing(inst->op))
         return;
+    c->n_barriers += smr_clc_has_barrier(c, inst);
     if (inst->op == SMR_SPV_Store)
         smr_clc_flush(c, true, inst->args[1]);
     else if (is_atomic(inst->op))
@@ -440,6 +457,8 @@ static void kernel_variables(struct smr_clc *c)
 {
     if (c->push_size)
         smr_string_printf(&c->locals, "    const push_constants *const pc = &push;\n");
+    if (c->barriers[c->module->ids[c->module->entry].block])
+        smr_string_printf(&c->locals, "    smr_declare_guard();\n");
     for (uint32_t g = 0; g < c->n_globals; g++) {
         const struct smr_clc_global *global = &c->globals[g];
         if (global->storage != SMR_SPV_WORKGROUP && global->storage != SMR_SPV_PRIVATE)

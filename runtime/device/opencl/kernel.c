@@ -19,9 +19,10 @@ static void write_options(const struct smr_cl_device *device,
                           const struct smr_kernel_params *params, bool precise,
                           char options[MOST_OPTIONS])
 {
-    int size = snprintf(options, MOST_OPTIONS, "-cl-std=CL1.2%s%s",
-                        precise ? "" : " -cl-unsafe-math-optimizations",
-                        device->half_bits ? " -DSMR_HALF_BITS" : "");
+    int size =
+        snprintf(options, MOST_OPTIONS, "-cl-std=CL1.2%s%s%s",
+                 precise ? "" : " -cl-unsafe-math-optimizations", device->cpu ? " -DSMR_CPU" : "",
+                 device->half_bits ? " -DSMR_HALF_BITS" : "");
     for (uint32_t i = 0; i < params->n_constants && size < MOST_OPTIONS; i++)
         size += snprintf(options + size, MOST_OPTIONS - (size_t)size, " -DSPEC%u=0x%xu", i,
                          params->constants[i]);

@@ -6,6 +6,23 @@
 
 // ---- prelude ----------------------------------------------------------------------------------
 
+// clc.h says what these are for.
+static const char prelude_barriers[] =
+    "#ifdef SMR_CPU\n"
+    "#define smr_declare_guard() \\\n"
+    "    __local int guard_; \\\n"
+    "    __local int *const guard = &guard_; \\\n"
+    "    if (get_local_id(0) == 0) *guard = (int)get_num_groups(0)\n"
+    "#define smr_barrier(fence) \\\n"
+    "    barrier(fence); \\\n"
+    "    __builtin_assume(*guard != 0)\n"
+    "#define smr_join() smr_barrier(CLK_LOCAL_MEM_FENCE)\n"
+    "#else\n"
+    "#define smr_declare_guard() __local int *const guard = 0\n"
+    "#define smr_barrier(fence) barrier(fence)\n"
+    "#define smr_join()\n"
+    "#endif\n";
+
 // Half to float and back. By bits: moving exponent and fraction to their places leaves a number that
 // is 2^112 too small, also for those that are not normal; infinities and NaN come out as 65536 and
 // above, and get the greatest exponent.
@@ -143,6 +160,7 @@ static bool put_together(struct smr_clc *c, struct smr_string *text)
         const char *data;
         size_t size;
     } parts[] = {
+        {prelude_barriers, sizeof prelude_barriers - 1},
         {prelude_halves, sizeof prelude_halves - 1},
         {prelude_packing, sizeof prelude_packing - 1},
         {prelude_division, sizeof prelude_division - 1},

@@ -13,7 +13,9 @@ layout(push_constant) uniform Push {
 };
 const uint CHUNK = 1024u;
 
+#ifndef USE_RUNS
 shared uint lowest; // index of the maximum
+#endif
 
 // NaN counts as minus infinity, told by its bits because drivers may assume that there is none; and
 // infinities as finite numbers, so that their differences are.
@@ -23,6 +25,61 @@ float logit(uint at)
     uint magnitude = floatBitsToUint(value) & 0x7fffffffu;
     return magnitude > 0x7f800000u ? -3.0e38 : clamp(value, -3.0e38, 3.0e38);
 }
+
+#ifdef USE_RUNS
+#include "lib/lane_base.glsl"
+#include "lib/lane_exp.glsl"
+
+const uint LANES = 8u;
+
+// A workgroup is one invocation, and goes over its chunk a vector at a time; what is left of the row's
+// last chunk follows one by one.
+void main()
+{
+    uint n_chunks = (n_cols + CHUNK - 1u) / CHUNK;
+    uint group = group_index();
+    if (group >= n_rows * n_chunks)
+        return;
+    uint begin = group % n_chunks * CHUNK, end = min(begin + CHUNK, n_cols);
+    uint at = group / n_chunks * in_stride;
+    uint whole = begin + (end - begin) / LANES * LANES;
+
+    float best[LANES], sums[LANES];
+    [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
+        best[l] = -3.0e38;
+        sums[l] = 0.0;
+    }
+    for (uint i = begin; i < whole; i += LANES) {
+        uint from = lane_base(at + i);
+        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
+            best[l] = max(best[l], logit(from + l));
+    }
+    float maximum = -3.0e38;
+    [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
+        maximum = max(maximum, best[l]);
+    for (uint i = whole; i < end; i++)
+        maximum = max(maximum, logit(at + i));
+
+    for (uint i = begin; i < whole; i += LANES) {
+        uint from = lane_base(at + i);
+        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
+            sums[l] += lane_exp(logit(from + l) - maximum);
+    }
+    float sum = 0.0;
+    [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
+        sum += sums[l];
+    for (uint i = whole; i < end; i++)
+        sum += lane_exp(logit(at + i) - maximum);
+
+    uint lowest = begin;
+    while (lowest + 1u < end && logit(at + lowest) != maximum)
+        lowest++;
+    reduced[group * 4u] = floatBitsToUint(maximum);
+    reduced[group * 4u + 1u] = lowest;
+    reduced[group * 4u + 2u] = floatBitsToUint(sum);
+    reduced[group * 4u + 3u] = 0u;
+}
+#else
 
 void main()
 {
@@ -63,3 +120,4 @@ void main()
         reduced[group * 4u + 3u] = 0u;
     }
 }
+#endif

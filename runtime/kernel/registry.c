@@ -20,6 +20,12 @@ const struct smr_variant smr_variants_subgroup[2] = {
     },
 };
 
+enum { VARIANT_PLAIN, VARIANT_RUNS };
+static const struct smr_variant runs_variants[] = {
+    [VARIANT_PLAIN] = {.name = "plain", .defines = ""},
+    [VARIANT_RUNS] = {.name = "runs", .defines = "#define USE_RUNS 1\n"},
+};
+
 uint32_t smr_workgroup_size(const struct smr_limits *limits, uint32_t wanted)
 {
     uint32_t most = smr_min_u32(wanted, limits->max_invocations);
@@ -303,16 +309,10 @@ const struct smr_kernel_desc smr_desc_attention_merge = {
 
 enum { ACTIVATE_COLS = 4, ACTIVATE_RUNS_COLS = 256 }; // of one invocation, as in activate.comp
 
-enum { ACTIVATE_PLAIN, ACTIVATE_RUNS };
-static const struct smr_variant activate_variants[] = {
-    [ACTIVATE_PLAIN] = {.name = "plain", .defines = ""},
-    [ACTIVATE_RUNS] = {.name = "runs", .defines = "#define USE_RUNS 1\n"},
-};
-
 static bool activate_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                 const void *push)
 {
-    if (key->variant == ACTIVATE_RUNS) {
+    if (key->variant == VARIANT_RUNS) {
         key->constants[0] = 1;
         return smr_limits_want_runs(limits);
     }
@@ -324,7 +324,7 @@ static bool activate_specialise(struct smr_kernel_key *key, const struct smr_lim
 static void activate_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_activate_push *p = push;
-    const uint32_t cols = key->variant == ACTIVATE_RUNS ? ACTIVATE_RUNS_COLS : ACTIVATE_COLS;
+    const uint32_t cols = key->variant == VARIANT_RUNS ? ACTIVATE_RUNS_COLS : ACTIVATE_COLS;
     groups[0] = smr_max_u32(1, smr_div_up(p->n_cols, key->constants[0] * cols));
     groups[1] = smr_min_u32(smr_max_u32(1, p->n_rows), 65535);
     groups[2] = 1;
@@ -339,8 +339,8 @@ const struct smr_kernel_desc smr_desc_activate = {
     .access = {SMR_READ, SMR_READ, SMR_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = activate_variants,
-    .n_variants = SMR_COUNT(activate_variants),
+    .variants = runs_variants,
+    .n_variants = SMR_COUNT(runs_variants),
     .tolerance = 1e-11,
     .specialise = activate_specialise,
     .groups = activate_groups,
@@ -351,6 +351,10 @@ const struct smr_kernel_desc smr_desc_activate = {
 static bool reduce_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
 {
+    if (key->variant == VARIANT_RUNS) {
+        key->constants[0] = 1;
+        return smr_limits_want_runs(limits);
+    }
     key->constants[0] = smr_workgroup_size_for(limits, 128, 16);
     return true;
 }
@@ -370,8 +374,8 @@ const struct smr_kernel_desc smr_desc_reduce = {
     .access = {SMR_READ, SMR_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = runs_variants,
+    .n_variants = SMR_COUNT(runs_variants),
     .tolerance = 1e-11,
     .specialise = reduce_specialise,
     .groups = reduce_groups,

@@ -211,7 +211,7 @@ static bool attention_runs_specialise(struct smr_kernel_key *key, const struct s
                                       const struct smr_attention_push *p)
 {
     const uint32_t sharing = p->n_heads / p->n_kv_heads;
-    if (!smr_limits_want_runs(limits) || p->head_dim % 8)
+    if (!smr_limits_want_runs(limits))
         return false;
     // With one row there would be too few workgroups for the processor's threads.
     uint32_t heads = p->n_rows == 1 ? 1 : 4;

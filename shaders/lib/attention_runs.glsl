@@ -4,10 +4,12 @@
 // A workgroup is one invocation and takes a split of the keys of one row, for HEADS heads that share
 // a KV head: each key and value is converted once for all of them. Innermost loops go over the lanes
 // of a vector, along memory. Several keys are gone over together, so that sums do not wait for each
-// other and those of the values are not loaded and stored for each key. head_dim is a multiple of 8.
+// other and those of the values are not loaded and stored for each key.
 layout(constant_id = 4) const uint HEADS = 1u;
 
 const uint KEYS = HEADS >= 4u ? 2u : 4u; // of one pass over the scores; TILE is a multiple of 4
+
+const uint WHOLE = HEAD_DIM / 8u, REST = HEAD_DIM % 8u; // octets, and elements after them
 
 float query[HEADS * HEAD_DIM];
 float score[HEADS * TILE];
@@ -30,7 +32,7 @@ void multiply_keys(uint first_t, uint n)
         [[dont_unroll]] for (uint l = 0u; l < 8u; l++)
             products[i * 8u + l] = 0.0;
     }
-    [[dont_unroll]] for (uint o = 0u; o < OCTETS; o++) {
+    [[dont_unroll]] for (uint o = 0u; o < WHOLE; o++) {
         uint at[KEYS], column = min(8u * o, HEAD_DIM); // see lane_base()
         float scales[KEYS];
         [[unroll]] for (uint t = 0u; t < KEYS; t++) {
@@ -49,6 +51,10 @@ void multiply_keys(uint first_t, uint n)
         float sum = 0.0;
         [[dont_unroll]] for (uint l = 0u; l < 8u; l++)
             sum += products[i * 8u + l];
+        for (uint l = 0u; l < REST; l++)
+            sum += CACHE_SCALE(key_cache, base[i % KEYS], WHOLE) *
+                   CACHE_FLOAT(key_parts[CACHE_LANES(base[i % KEYS], WHOLE) + l]) *
+                   query[i / KEYS * HEAD_DIM + 8u * WHOLE + l];
         score[i / KEYS * TILE + first_t + i % KEYS] = score_of(sum);
     }
 }
@@ -78,7 +84,7 @@ void add_values(uint first_t, uint n)
     uint base[4];
     [[unroll]] for (uint t = 0u; t < 4u; t++)
         base[t] = place_of(first_t + t, n);
-    [[dont_unroll]] for (uint o = 0u; o < OCTETS; o++) {
+    [[dont_unroll]] for (uint o = 0u; o < WHOLE; o++) {
         uint at[4], column = min(8u * o, HEAD_DIM); // see lane_base()
         float scales[4];
         [[unroll]] for (uint t = 0u; t < 4u; t++) {
@@ -95,6 +101,14 @@ void add_values(uint first_t, uint n)
                                                    score[w + 2u] * values[2] +
                                                    score[w + 3u] * values[3];
             }
+        }
+    }
+    for (uint l = 0u; l < REST; l++) {
+        for (uint t = 0u; t < 4u; t++) {
+            float value = CACHE_SCALE(value_cache, base[t], WHOLE) *
+                          CACHE_FLOAT(value_parts[CACHE_LANES(base[t], WHOLE) + l]);
+            for (uint h = 0u; h < HEADS; h++)
+                sums[h * HEAD_DIM + 8u * WHOLE + l] += score[h * TILE + first_t + t] * value;
         }
     }
 }

@@ -58,7 +58,7 @@ vec4 cache_bytes(uint word)
 // is the buffer `words` as an array of CACHE_PART:
 //
 //   scale = CACHE_SCALE(words, base, o), scale * CACHE_FLOAT(parts[CACHE_LANES(base, o) + l])
-//                    element 8 o + l of the vector at word `base`; n is a multiple of 8
+//                    element 8 o + l of the vector at word `base`
 #ifdef USE_RUNS
 #include "lib/lane_base.glsl"
 #extension GL_EXT_shader_8bit_storage : require

@@ -5,6 +5,7 @@
 // steps of TILE_C: weights (decoded, unit by unit) and x are brought to shared memory, where each
 // invocation reads them for its own SUB_O x SUB_R sums. Both tiles are stored by column, four
 // neighbours in a vec4. The order of columns inside a tile is that of the quads of a unit.
+// For processors there are lib/lanes.glsl and lib/runs.glsl instead.
 #include "lib/weights.glsl"
 #include "lib/matmul.glsl"
 

@@ -3,7 +3,8 @@
 //
 // w: rows of blocks, see lib/weights.glsl. x, y: f32 with a stride between rows.
 // A workgroup makes OUT_ROWS rows of y's columns, for all r. Its invocations walk along the columns
-// of w, neighbours taking neighbouring units; then their partial sums are added up.
+// of w, neighbours taking neighbouring units; then their partial sums are added up. For processors
+// there are lib/lanes.glsl and lib/runs.glsl instead.
 #include "lib/weights.glsl"
 #include "lib/matmul.glsl"
 

@@ -121,11 +121,13 @@ static uint32_t lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
 // Rows of x of a workgroup of matmul: decoded weights are used that often.
 enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8, RUNS_TILE_ROWS = 66 };
 
-// A workgroup is one invocation.
-static bool runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits)
+// A workgroup is one invocation. lane_base() of shaders/lib leaves out the last 256 bytes of 4 GiB.
+static bool runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                            const struct smr_matmul_push *p)
 {
     key->constants[0] = 1;
-    return smr_limits_want_runs(limits);
+    return smr_limits_want_runs(limits) &&
+           p->n_out * smr_type_size((enum smr_type)key->type, p->n_cols) <= UINT32_MAX - 255;
 }
 
 // Enough workgroups for the processor's threads, each with enough to do.
@@ -158,7 +160,7 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
     if (key->variant == MATVEC_LANES)
         return lanes_specialise(key, limits, p->n_rows);
     if (key->variant == MATVEC_RUNS)
-        return runs_specialise(key, limits);
+        return runs_specialise(key, limits, p);
     if (key->variant == MATVEC_UNROLLED && !worth_unrolling(limits))
         return false;
     // No more invocations than there are units in a row, nor than two subgroups' worth.
@@ -227,7 +229,7 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
         return lanes_specialise(key, limits, p->n_rows <= 32 ? 8 : 16);
     if (key->variant == MATMUL_RUNS) {
         key->constants[1] = RUNS_TILE_ROWS;
-        return runs_specialise(key, limits);
+        return runs_specialise(key, limits, p);
     }
     if (key->variant == MATMUL_UNROLLED && !worth_unrolling(limits))
         return false;

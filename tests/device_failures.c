@@ -71,14 +71,15 @@ static void test_no_memory(void **state)
 
 // ---- the pipeline cache -----------------------------------------------------------------------
 
-// The size of the one *.pipelines file in `folder`, with its name in `name`; 0 when there is none.
+// The size of the one file of compiled code (*.pipelines, *.clbin) in `folder`, with its name in
+// `name`; 0 when there is none.
 static long pipelines_size(const struct test_folder *folder, char name[300])
 {
     DIR *dir = opendir(folder->path);
     struct dirent *entry;
     long size = 0;
     while (dir && (entry = readdir(dir))) {
-        if (!strstr(entry->d_name, ".pipelines"))
+        if (!strstr(entry->d_name, ".pipelines") && !strstr(entry->d_name, ".clbin"))
             continue;
         assert_int_equal(size, 0);
         snprintf(name, 300, "%s", entry->d_name);

@@ -1,7 +1,7 @@
 // device.h - the one interface between the engine and a GPU.
 //
-// Above this file the engine speaks of buffers, kernels and command lists. Below it vulkan/ and
-// reference/ each fill in one `struct smr_device_impl` (device_impl.h). The wrappers in device.c
+// Above this file the engine speaks of buffers, kernels and command lists. Below it vulkan/, opencl/
+// and reference/ each fill in one `struct smr_device_impl` (device_impl.h). The wrappers in device.c
 // check every argument once, for all backends alike, and derive barriers from what each dispatch
 // reads and writes.
 //

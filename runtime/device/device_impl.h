@@ -56,7 +56,7 @@ struct smr_backend_impl {
     smr_device *(*open)(void *state, uint32_t index);
     void (*stop)(void *state); // open devices keep what they need of it
 };
-extern const struct smr_backend_impl smr_backend_vulkan, smr_backend_reference;
+extern const struct smr_backend_impl smr_backend_vulkan, smr_backend_opencl, smr_backend_reference;
 
 struct smr_device {
     smr_context *context;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const struct smr_backend_impl *const backends[] = {&smr_backend_vulkan,
+static const struct smr_backend_impl *const backends[] = {&smr_backend_vulkan, &smr_backend_opencl,
                                                           &smr_backend_reference};
 enum { N_BACKENDS = SMR_COUNT(backends) };
 

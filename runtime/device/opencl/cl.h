@@ -3,6 +3,7 @@
 // platform.c  the loader, platforms, which devices they have
 // device.c    opening and closing, limits, submission and waiting
 // buffer.c    buffers, their parts, imports
+// signals.c   what drivers do to the process's signals, undone
 // kernel.c    from SPIR-V to a program, by way of translate.h
 // list.c      prepared launches, replayed in order
 //
@@ -85,6 +86,13 @@ void smr_cl_device_text(const struct smr_cl_table *cl, cl_device_id id, cl_devic
                         char *text, size_t size);
 // A number of 1 to 8 bytes; 0 where the driver does not tell.
 uint64_t smr_cl_device_number(const struct smr_cl_table *cl, cl_device_id id, cl_device_info what);
+
+// ---- signals (signals.c) ------------------------------------------------------------------------
+
+// Around calls that may load or run a compiler: handlers that it changed are put back when the last
+// holder releases them. From any thread.
+void smr_cl_hold_signals(void);
+void smr_cl_release_signals(void);
 
 // ---- the device (device.c) --------------------------------------------------------------------
 

@@ -180,6 +180,7 @@ bool smr_cl_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *pa
     char options[MOST_OPTIONS];
     write_options(device, params, precise, options);
     struct smr_key key = key_of(device, options, &text);
+    smr_cl_hold_signals();
     impl->program = load_program(device, key, options);
     bool kept = impl->program;
     if (!kept)
@@ -187,6 +188,7 @@ bool smr_cl_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *pa
     done = impl->program && query_size(kernel);
     if (done && !kept)
         save_program(device, key, impl->program);
+    smr_cl_release_signals();
 done:
     smr_string_finish(&text);
     if (!done)

@@ -227,8 +227,10 @@ static bool start(smr_context *context, void **opaque, struct smr_string *absent
         return false;
     state->context = context;
     bool ok = true;
+    smr_cl_hold_signals();
     if (load(&state->cl, absent))
         ok = find_devices(state, absent);
+    smr_cl_release_signals();
     if (ok && state->n_found)
         *opaque = state;
     else

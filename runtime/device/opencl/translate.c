@@ -191,7 +191,7 @@ bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *sp
     if (done) {
         translate(&c, n_bindings);
         *precise = module.no_contraction;
-        done = !c.failed && put_together(&c, text);
+        done = !c.failed && !c.head.failed && !c.functions.failed && put_together(&c, text);
     }
     smr_string_finish(&c.head);
     smr_string_finish(&c.functions);

@@ -27,8 +27,11 @@ void smr_vk_name(smr_device *device, VkObjectType type, uint64_t handle, const c
         .objectHandle = handle,
         .pObjectName = name,
     };
-    if (vulkan->instance->vk.vkSetDebugUtilsObjectNameEXT)
-        vulkan->instance->vk.vkSetDebugUtilsObjectNameEXT(vulkan->handle, &info);
+    if (!vulkan->instance->vk.vkSetDebugUtilsObjectNameEXT)
+        return;
+    smr_vk_lock_drivers(); // the loader looks the device up in its list
+    vulkan->instance->vk.vkSetDebugUtilsObjectNameEXT(vulkan->handle, &info);
+    smr_vk_unlock_drivers();
 }
 
 // ---- the pipeline cache -----------------------------------------------------------------------
@@ -115,7 +118,9 @@ static void close_device(smr_device *base)
         for (size_t i = 0; i < SMR_COUNT(device->set_layouts); i++)
             device->vk.vkDestroyDescriptorSetLayout(device->handle, device->set_layouts[i], NULL);
         assert(!device->memory.blocks);
+        smr_vk_lock_drivers();
         device->vk.vkDestroyDevice(device->handle, NULL);
+        smr_vk_unlock_drivers();
     }
     smr_vk_instance_release(device->instance);
     smr_free(base->context, device);
@@ -173,8 +178,10 @@ static VkResult create_handle(struct smr_vk_device *device, const struct smr_vk_
         .enabledExtensionCount = features->n_extensions,
         .ppEnabledExtensionNames = features->extensions,
     };
+    smr_vk_lock_drivers();
     VkResult result =
         device->instance->vk.vkCreateDevice(device->physical->handle, &info, NULL, &device->handle);
+    smr_vk_unlock_drivers();
     if (result != VK_SUCCESS)
         return result;
     smr_vk_load_device_table(device->instance, device->handle, &device->vk);

@@ -10,8 +10,20 @@
 
 static const char validation_layer[] = "VK_LAYER_KHRONOS_validation";
 
-// Guards volk's process-wide function pointers, the only mutable state outside a context.
-static pthread_mutex_t volk_lock = PTHREAD_MUTEX_INITIALIZER;
+// Guards volk's process-wide function pointers, the only mutable state outside a context, and drivers
+// while they come and go: the loader does not bear that in two threads at once, since
+// vkGetDeviceProcAddr() walks its list of drivers without a lock.
+static pthread_mutex_t driver_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void smr_vk_lock_drivers(void)
+{
+    pthread_mutex_lock(&driver_lock);
+}
+
+void smr_vk_unlock_drivers(void)
+{
+    pthread_mutex_unlock(&driver_lock);
+}
 
 const char *smr_vk_result_name(VkResult result)
 {
@@ -114,7 +126,7 @@ static bool want_validation(smr_context *context)
     return found;
 }
 
-// vkCreateInstance, and the instance's functions. Under volk_lock.
+// vkCreateInstance, and the instance's functions. Under driver_lock.
 static VkResult create_handle(struct smr_vk_instance *instance)
 {
     smr_context *context = instance->context;
@@ -177,23 +189,23 @@ static VkResult create_handle(struct smr_vk_instance *instance)
 void smr_vk_load_device_table(struct smr_vk_instance *instance, VkDevice device,
                               struct VolkDeviceTable *table)
 {
-    pthread_mutex_lock(&volk_lock);
+    smr_vk_lock_drivers();
     volkLoadInstanceOnly(instance->handle);
     volkLoadDeviceTable(table, device);
-    pthread_mutex_unlock(&volk_lock);
+    smr_vk_unlock_drivers();
 }
 
 // Load the loader and make the instance; where that cannot be, say why in `absent`.
 static bool create_instance(struct smr_vk_instance *instance, struct smr_string *absent)
 {
     VkResult result = VK_ERROR_INITIALIZATION_FAILED;
-    pthread_mutex_lock(&volk_lock);
+    smr_vk_lock_drivers();
     if (!volkGetInstanceVersion())
         volkInitialize();
     uint32_t version = volkGetInstanceVersion();
     if (version >= VK_API_VERSION_1_1)
         result = create_handle(instance);
-    pthread_mutex_unlock(&volk_lock);
+    smr_vk_unlock_drivers();
 
     if (!version)
         smr_string_printf(absent, "no Vulkan loader (libvulkan.so.1): install libvulkan1");
@@ -312,17 +324,27 @@ static bool describe(struct smr_vk_instance *instance, uint32_t index)
     return true;
 }
 
+// vkEnumeratePhysicalDevices, in which the loader unloads drivers that have none.
+static VkResult enumerate(const struct smr_vk_instance *instance, uint32_t *n,
+                          VkPhysicalDevice *handles)
+{
+    smr_vk_lock_drivers();
+    VkResult result = instance->vk.vkEnumeratePhysicalDevices(instance->handle, n, handles);
+    smr_vk_unlock_drivers();
+    return result;
+}
+
 static bool find_devices(struct smr_vk_instance *instance, struct smr_string *absent)
 {
     uint32_t n = 0;
-    VkResult result = instance->vk.vkEnumeratePhysicalDevices(instance->handle, &n, NULL);
+    VkResult result = enumerate(instance, &n, NULL);
     VkPhysicalDevice *handles =
         smr_alloc(instance->context, n, sizeof(VkPhysicalDevice), "the list of Vulkan devices");
     instance->physicals =
         smr_alloc(instance->context, n, sizeof *instance->physicals, "the list of Vulkan devices");
     bool ok = handles && instance->physicals;
     if (ok && n && result == VK_SUCCESS)
-        result = instance->vk.vkEnumeratePhysicalDevices(instance->handle, &n, handles);
+        result = enumerate(instance, &n, handles);
     if (ok && result >= VK_SUCCESS) { // VK_INCOMPLETE: one was plugged in meanwhile
         for (uint32_t i = 0; i < n && ok; i++) {
             instance->physicals[i].handle = handles[i];
@@ -345,8 +367,11 @@ void smr_vk_instance_release(struct smr_vk_instance *instance)
         return;
     if (instance->messenger)
         instance->vk.vkDestroyDebugUtilsMessengerEXT(instance->handle, instance->messenger, NULL);
-    if (instance->handle && instance->vk.vkDestroyInstance)
+    if (instance->handle && instance->vk.vkDestroyInstance) {
+        smr_vk_lock_drivers();
         instance->vk.vkDestroyInstance(instance->handle, NULL);
+        smr_vk_unlock_drivers();
+    }
     smr_free(instance->context, instance->physicals);
     smr_free(instance->context, instance);
 }

@@ -68,6 +68,10 @@ struct smr_vk_instance {
 
 void smr_vk_instance_release(struct smr_vk_instance *instance);
 
+// Held while a driver is loaded or unloaded, and a device made or destroyed.
+void smr_vk_lock_drivers(void);
+void smr_vk_unlock_drivers(void);
+
 // volkLoadDeviceTable(), which goes through volk's process-wide variables, under their lock.
 void smr_vk_load_device_table(struct smr_vk_instance *instance, VkDevice device,
                               struct VolkDeviceTable *table);

@@ -41,9 +41,8 @@ static bool read_from_folder(smr_context *context, const char *name, struct smr_
         smr_fail(context, SMR_ERROR, "shader %s: %s", path.data, strerror(reason));
     } else {
         char part[4096];
-        size_t n;
-        while ((n = fread(part, 1, sizeof part, file)) > 0 && text->size <= MAX_SOURCE_SIZE)
-            smr_string_add(text, part, n);
+        while (!feof(file) && !ferror(file) && text->size <= MAX_SOURCE_SIZE)
+            smr_string_add(text, part, fread(part, 1, sizeof part, file));
         done = !ferror(file) && !text->failed && text->size <= MAX_SOURCE_SIZE;
         if (!done && !text->failed)
             smr_fail(context, SMR_ERROR, "shader %s: not readable, or larger than %d bytes",

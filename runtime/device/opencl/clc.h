@@ -60,7 +60,6 @@ struct smr_clc {
     smr_context *context;
     const struct smr_spv *module;
     struct smr_arena arena;
-    bool failed;
 
     struct smr_string head, functions; // macros and types; functions
     const char **type_names;           // [bound]
@@ -73,19 +72,21 @@ struct smr_clc {
 
     // The function that is being made.
     const struct smr_spv_function *function;
-    bool in_kernel;
     struct smr_clc_value *values; // [bound]
     bool *visited;                // [n_blocks]
     struct smr_string locals;     // declarations
     struct smr_string *out;       // statements
     uint32_t indent, depth;
-    uint32_t n_control;           // lines printed so far that are no expression statements
-    uint32_t n_early_returns;     // printed so far: before the last barrier
-    uint32_t n_barriers;          // printed so far, in functions called too
-    uint32_t last_barrier;        // block with the last one
-    bool leaves_early;            // some return comes before it
-    uint32_t *pending, n_pending; // ids
-    bool reads;                   // the expression being made reads memory
+    uint32_t n_control;       // lines printed so far that are no expression statements
+    uint32_t n_early_returns; // printed so far: before the last barrier
+    uint32_t n_barriers;      // printed so far, in functions called too
+    uint32_t last_barrier;    // block with the last one
+    uint32_t n_pending;
+    uint32_t *pending; // ids
+    bool in_kernel;
+    bool leaves_early; // some return comes before it
+    bool reads;        // the expression being made reads memory
+    bool failed;
 };
 
 // ---- clc.c: text, values ----------------------------------------------------------------------

@@ -68,7 +68,7 @@ static void add_buffer(struct smr_clc *c, struct smr_clc_global *global)
             continue;
         if (!other->read_only || !global->read_only)
             smr_clc_refuse(c, "binding %u is declared twice, and not read-only", global->binding);
-        if (flat && strcmp(other->element, flat))
+        if (flat && strcmp(other->element, flat) != 0)
             global->base = smr_clc_text(c, "((__global const %s *)%s)", flat, global->name);
         global->element = other->element; // of the parameter
     }

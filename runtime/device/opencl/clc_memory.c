@@ -452,7 +452,7 @@ static const char *atomic_place(struct smr_clc *c, const struct smr_clc_pointer 
     const char *type = sign == 2 ? "int" : "uint";
     if (!smr_spv_is_scalar(c->module, p->type) ||
         !smr_spv_is(c->module, p->type, SMR_SPV_TypeInt) ||
-        smr_spv_width(c->module, p->type) != 32 || !p->space[0])
+        smr_spv_width(c->module, p->type) != 32 || !p->space || !p->space[0])
         smr_clc_refuse(c, "an atomic operation that is not on a 32-bit integer in a buffer or in "
                           "shared memory");
     if (p->place == SMR_CLC_BYTES)

@@ -134,7 +134,7 @@ static bool set_arguments(smr_list *list, smr_kernel *kernel, const struct smr_a
         if (!mem || !add_transfer(list, binding->buffer, kernel->access[i] & SMR_READ,
                                   kernel->access[i] & SMR_WRITE))
             return false;
-        cl_int code = device->cl.clSetKernelArg(instance, i, sizeof mem, &mem);
+        cl_int code = device->cl.clSetKernelArg(instance, i, sizeof(cl_mem), &mem);
         if (code != CL_SUCCESS)
             return smr_cl_fail(list->device, code, "clSetKernelArg", kernel->name);
     }
@@ -195,7 +195,7 @@ void smr_cl_list_timestamp(smr_list *list, uint32_t index)
     struct list *impl = impl_of(list);
     if (!impl->times)
         impl->times =
-            smr_alloc(list->device->context, SMR_MAX_TIMESTAMPS, sizeof *impl->times, "timestamps");
+            smr_alloc(list->device->context, SMR_MAX_TIMESTAMPS, sizeof(cl_event), "timestamps");
     struct command *command = impl->times ? add_command(list, TIMESTAMP) : NULL;
     if (command)
         command->index = index;

@@ -171,7 +171,7 @@
     X(ModuleProcessed, 330, "n*")
 
 enum smr_spv_opcode {
-#define X(name, number, operands) SMR_SPV_##name = number,
+#define X(name, number, operands) SMR_SPV_##name = (number),
     SMR_SPV_OPCODES(X)
 #undef X
 };

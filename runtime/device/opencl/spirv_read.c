@@ -31,9 +31,9 @@ static bool refuse(const struct reader *r, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return smr_fail(r->context, SMR_ERROR,
-                    "kernel %s: its SPIR-V can't be translated to OpenCL C: %s", r->module->name,
-                    text);
+    smr_fail(r->context, SMR_ERROR, "kernel %s: its SPIR-V can't be translated to OpenCL C: %s",
+             r->module->name, text);
+    return false;
 }
 
 static bool refuse_inst(const struct reader *r, const struct smr_spv_inst *inst, const char *what)
@@ -373,7 +373,7 @@ static bool split(struct reader *r, size_t at, struct smr_spv_inst *inst)
 {
     struct smr_spv *m = r->module;
     uint32_t n = r->words[at] >> 16, skip = 1;
-    *inst = (struct smr_spv_inst){.op = r->words[at] & 0xffff};
+    *inst = (struct smr_spv_inst){.op = r->words[at] & 0xffff, .args = r->words + at};
     const char *operands = smr_spv_operands(inst->op);
     char name[64];
     smr_spv_opcode_name(inst->op, name, sizeof name);

@@ -50,8 +50,8 @@ static void set_phis(struct smr_clc *c, uint32_t from, uint32_t to)
         if (inst->op != SMR_SPV_Phi)
             break;
         uint32_t value = phi_value(inst, from);
-        if (!value || smr_spv_op(c->module, value) == SMR_SPV_Phi)
-            smr_clc_refuse(c, "a phi of phis, or without its predecessor (optimised SPIR-V)");
+        if (!value)
+            smr_clc_refuse(c, "a phi without one of its predecessors");
         else
             smr_clc_assign(c, inst->id, smr_clc_use(c, value));
     }
@@ -341,9 +341,12 @@ static const char *join_step(struct smr_clc *c, const struct smr_string *step)
     return text;
 }
 
-// Add the body, with what `continue` means put in.
-static void add_body(struct smr_clc *c, const struct loop *loop, bool step_in_for)
+// Add the body, with what `continue` means put in: a step that is more than for() can have is repeated
+// there, unless it has a break, which a switch around it would take. Then `continue` goes to it.
+static void add_body(struct smr_clc *c, const struct loop *loop)
 {
+    bool step_here = !loop->plain_step && loop->step.size;
+    bool jumps = step_here && loop->continued_in_switch && strstr(loop->step.data, "break;");
     const char *at = loop->body.data;
     while (at && *at && !c->failed) {
         size_t length = strcspn(at, "\001");
@@ -352,16 +355,17 @@ static void add_body(struct smr_clc *c, const struct loop *loop, bool step_in_fo
         if (*at != CONTINUE_MARK)
             break;
         at++;
-        if (!step_in_for && loop->step.size) {
-            if (loop->continued_in_switch && strstr(loop->step.data, "break;"))
-                smr_clc_refuse(c, "continue in a switch in a loop whose end is a computed test");
-            smr_string_printf(c->out, "{\n%s", loop->step.data);
-            smr_string_printf(c->out, "%*scontinue; }", (int)c->indent * 4 + 4, "");
-        } else {
+        if (jumps)
+            smr_string_printf(c->out, "goto next%u;", loop->next);
+        else if (step_here)
+            smr_string_printf(c->out, "{\n%s%*scontinue; }", loop->step.data,
+                              (int)c->indent * 4 + 4, "");
+        else
             smr_string_printf(c->out, "continue;");
-        }
         c->failed = c->failed || c->out->failed;
     }
+    if (jumps)
+        smr_clc_control(c, "next%u:;", loop->next);
 }
 
 static void print_loop_text(struct smr_clc *c, struct loop *loop)
@@ -370,9 +374,8 @@ static void print_loop_text(struct smr_clc *c, struct loop *loop)
         smr_clc_control(c, "#pragma unroll");
     else if (loop->control & SMR_SPV_LOOP_DONT_UNROLL)
         smr_clc_control(c, "#pragma nounroll");
-    bool step_in_for = loop->plain_step;
     bool test_in_for = loop->test && !loop->head.size;
-    const char *step = step_in_for ? join_step(c, &loop->step) : "";
+    const char *step = loop->plain_step ? join_step(c, &loop->step) : "";
     const char *test = test_in_for ? smr_clc_bare(c, loop->test) : "";
     if (test_in_for && !*step)
         smr_clc_control(c, "while (%s) {", test);
@@ -386,8 +389,8 @@ static void print_loop_text(struct smr_clc *c, struct loop *loop)
         smr_clc_control(c, "break;");
         c->indent -= 2;
     }
-    add_body(c, loop, step_in_for);
-    if (!step_in_for)
+    add_body(c, loop);
+    if (!loop->plain_step)
         add_part(c, &loop->step);
     smr_clc_control(c, "}");
 }
@@ -407,12 +410,10 @@ static void print_loop(struct smr_clc *c, const struct smr_spv_block *header,
         smr_clc_refuse(c, "a loop of one block, or with a phi (optimised SPIR-V)");
         return;
     }
-    uint32_t n_barriers = c->n_barriers, before_all = n_barriers + c->n_early_returns;
+    uint32_t before_all = c->n_barriers + c->n_early_returns;
     uint32_t begin = print_head(c, header, &loop);
     struct smr_string *before = begin_part(c, &loop.body);
     region(c, begin, loop.next, &inner);
-    if (c->n_barriers != n_barriers)
-        smr_clc_control(c, "smr_join();");
     end_part(c, before);
 
     // In the step, the way to the merge block breaks, and there is nothing to continue.
@@ -422,8 +423,6 @@ static void print_loop(struct smr_clc *c, const struct smr_spv_block *header,
     region(c, loop.next, header->label, &last);
     end_part(c, before);
     loop.plain_step = n_control == c->n_control;
-    if (c->n_barriers != n_barriers)
-        smr_clc_control(c, "smr_join();");
     print_loop_text(c, &loop);
     join_since(c, before_all);
     smr_string_finish(&loop.head);

@@ -94,7 +94,8 @@ static void platform_text(const struct smr_cl_table *cl, cl_platform_id id, cl_p
 static enum smr_device_type type_of(const struct smr_cl_table *cl, cl_device_id id)
 {
     uint64_t type = smr_cl_device_number(cl, id, CL_DEVICE_TYPE);
-    if (type & CL_DEVICE_TYPE_CPU)
+    // A simulator may call itself both: then its memory is not taken to be the host's.
+    if (type & CL_DEVICE_TYPE_CPU && !(type & CL_DEVICE_TYPE_GPU))
         return SMR_DEVICE_CPU;
     return smr_cl_device_number(cl, id, CL_DEVICE_HOST_UNIFIED_MEMORY) ? SMR_DEVICE_INTEGRATED
                                                                        : SMR_DEVICE_DISCRETE;

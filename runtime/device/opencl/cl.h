@@ -19,6 +19,16 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
 #include <CL/cl_icd.h>
+// The functions' types: named cl_api_NAME by the headers of 2022, NAME_fn since 2023.
+#if defined(__has_include)
+#if __has_include(<CL/cl_function_types.h>)
+#include <CL/cl_function_types.h>
+#define SMR_CL_FUNCTION(name) name##_fn
+#endif
+#endif
+#ifndef SMR_CL_FUNCTION
+#define SMR_CL_FUNCTION(name) cl_api_##name
+#endif
 
 #include "base/file.h"
 #include "device/device_impl.h"
@@ -59,7 +69,7 @@
     X(clFinish)
 
 struct smr_cl_table {
-#define X(name) cl_api_##name name;
+#define X(name) SMR_CL_FUNCTION(name) name;
     SMR_CL_FUNCTIONS(X)
 #undef X
 };

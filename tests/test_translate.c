@@ -1,5 +1,6 @@
-// test_translate.c - SPIR-V to OpenCL C: every variant of every kernel translates and compiles, damaged
-// modules are refused or survived, and features.h's shaders compute the same on every device.
+// test_translate.c - SPIR-V to OpenCL C: every variant of every kernel translates and compiles,
+// damaged modules are refused or survived, and features.h's shaders compute the same on every
+// device.
 //
 //   test_translate [CLANG]    (with it, the texts are also compiled by clang)
 #include "support.h"

@@ -1,5 +1,6 @@
 #version 450
-// flow.comp - control flow: switch with fallthrough, continue and return in it, nested loops, do-while.
+// flow.comp - control flow: switch with fallthrough, continue and return in it, nested loops,
+// do-while.
 layout(local_size_x_id = 0) in;
 layout(binding = 0) readonly buffer In { uint a[]; };
 layout(binding = 1) buffer Out { uint b[]; };

@@ -1,5 +1,6 @@
 #version 450
-// numbers.comp - integers with and without sign, bits, packing, comparisons of vectors, conversions.
+// numbers.comp - integers with and without sign, bits, packing, comparisons of vectors,
+// conversions.
 layout(local_size_x_id = 0) in;
 layout(binding = 0) readonly buffer In { uint a[]; };
 layout(binding = 1) buffer Out { uint b[]; };

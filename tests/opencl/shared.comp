@@ -1,6 +1,6 @@
 #version 450
-// shared.comp - shared memory sized by a specialisation constant, helpers that use it with barriers,
-// barriers under uniform conditions, after an early return and in loops; atomics.
+// shared.comp - shared memory sized by a specialisation constant, helpers that use it with
+// barriers, barriers under uniform conditions, after an early return and in loops; atomics.
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint depth = 2u;
 layout(binding = 0) readonly buffer In { uint a[]; };

@@ -5,11 +5,12 @@
 //     block that is left by `break` costs PoCL the loop). A value that is used once is not stored:
 //     it waits as text, "pending", and is printed inside the expression that uses it. Pending text
 //     that reads memory is stored first when memory may change.
-//   - Types: a vector is OpenCL's, a bool vector is intN of 0 and -1, a struct is "S12" with members
-//     m0, m1..., an array is a struct "A13" with the member a[], so that it can be assigned. Halves
-//     are floats as values, ushort in buffers.
+//   - Types: a vector is OpenCL's, a bool vector is intN of 0 and -1, a struct is "S12" with
+//     members m0, m1..., an array is a struct "A13" with the member a[], so that it can be assigned.
+//     Halves are floats as values, ushort in buffers.
 //   - Memory with an explicit layout (buffers, push constants) is addressed by byte offsets, taken
-//     from the decorations; only a buffer that is one array of scalars or vectors is a typed pointer.
+//     from the decorations; only a buffer that is one array of scalars or vectors is a typed
+//     pointer.
 //   - Specialisation constants are macros SPEC0... of their bits, given when the text is compiled.
 //
 // The first error sticks: later calls do nothing harmful, and texts are then meaningless.
@@ -148,14 +149,16 @@ void smr_clc_insert(struct smr_clc *c, const struct smr_spv_inst *inst);
 
 // ---- clc_flow.c -------------------------------------------------------------------------------
 //
-// PoCL 3.1 runs the invocations of a workgroup one after the other between two barriers, and there it
-// gets two things wrong, which the text avoids where SMR_CPU is defined:
-//   - Where flow that had a barrier, or an early return, joins flow that had none, it takes the first
-//     invocation's way at some later branch for all of them. So a barrier of its own comes at each such
-//     join: smr_join(). All invocations get there, or the barrier before would have been wrong.
+// PoCL 3.1 runs the invocations of a workgroup one after the other between two barriers, and there
+// it gets two things wrong, which the text avoids where SMR_CPU is defined:
+//   - Where flow that had a barrier, or an early return, joins flow that had none, it takes the
+//     first invocation's way at some later branch for all of them. So a barrier of its own comes at
+//     each such join: smr_join(). All invocations get there, or the barrier before would have been
+//     wrong.
 //   - A branch right after a barrier is decided by the last invocation alone, for all, when its
-//     condition was computed before the barrier. smr_barrier() puts an assumption between them, about a
-//     value in shared memory that nobody can know: it survives until then, and costs nothing after.
+//     condition was computed before the barrier. smr_barrier() puts an assumption between them,
+//     about a value in shared memory that nobody can know: it survives until then, and costs
+//     nothing after.
 
 void smr_clc_body(struct smr_clc *c); // all blocks of c->function
 

@@ -1,8 +1,9 @@
 // clc_expression.c - operations on numbers, bools and vectors as OpenCL C expressions.
 //
-// SPIR-V's integers have no sign: an instruction says how it takes its operands, which may be declared
-// otherwise. Signed overflow wraps in SPIR-V and is undefined in C, hence the detour over unsigned
-// types, which costs nothing. A division by zero gives any number in SPIR-V, but a processor traps.
+// SPIR-V's integers have no sign: an instruction says how it takes its operands, which may be
+// declared otherwise. Signed overflow wraps in SPIR-V and is undefined in C, hence the detour over
+// unsigned types, which costs nothing. A division by zero gives any number in SPIR-V, but a
+// processor traps.
 #include "device/opencl/clc.h"
 
 #include <string.h>
@@ -40,7 +41,8 @@ static const char *operand(struct smr_clc *c, uint32_t id, bool is_signed)
     return with_sign(c, smr_clc_use(c, id), type_of(c, id), is_signed);
 }
 
-// An expression of unsigned, or else signed, integers as the result's type, to whose width it is cut.
+// An expression of unsigned, or else signed, integers as the result's type, to whose width it is
+// cut.
 static const char *as_result(struct smr_clc *c, uint32_t type, bool is_signed, const char *text)
 {
     uint32_t n = n_of(c, type);

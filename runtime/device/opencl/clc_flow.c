@@ -1,8 +1,8 @@
 // clc_flow.c - structured control flow: if, loops and switch from blocks with their merge labels.
 //
-// A construct's blocks end at its merge block (specification, "Structured Control Flow"). A region is
-// printed from a label until control gets to the label that follows it; any other way out is a break,
-// a continue or a return. Each block is printed once.
+// A construct's blocks end at its merge block (specification, "Structured Control Flow"). A region
+// is printed from a label until control gets to the label that follows it; any other way out is a
+// break, a continue or a return. Each block is printed once.
 #include "device/opencl/clc.h"
 
 #include <string.h>
@@ -341,8 +341,9 @@ static const char *join_step(struct smr_clc *c, const struct smr_string *step)
     return text;
 }
 
-// Add the body, with what `continue` means put in: a step that is more than for() can have is repeated
-// there, unless it has a break, which a switch around it would take. Then `continue` goes to it.
+// Add the body, with what `continue` means put in: a step that is more than for() can have is
+// repeated there, unless it has a break, which a switch around it would take. Then `continue` goes
+// to it.
 static void add_body(struct smr_clc *c, const struct loop *loop)
 {
     bool step_here = !loop->plain_step && loop->step.size;
@@ -470,7 +471,8 @@ static void find_barriers(struct smr_clc *c)
 
 // ---- regions ----------------------------------------------------------------------------------
 
-// Print the block of `label` with what it opens. Returns the label where control goes on; 0: nowhere.
+// Print the block of `label` with what it opens. Returns the label where control goes on; 0:
+// nowhere.
 static uint32_t construct(struct smr_clc *c, uint32_t label, uint32_t follow,
                           const struct scope *scope)
 {

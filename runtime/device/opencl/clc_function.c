@@ -342,7 +342,8 @@ static void print_barrier(struct smr_clc *c, const struct smr_spv_inst *inst)
                     semantics & UNIFORM_MEMORY ? " | CLK_GLOBAL_MEM_FENCE" : "");
 }
 
-// Whether `next` uses the pointer `id` as the place of a load, store or atomic, or of a further chain.
+// Whether `next` uses the pointer `id` as the place of a load, store or atomic, or of a further
+// chain.
 static bool is_used_by(const struct smr_spv_inst *next, uint32_t id)
 {
     bool uses = next->op == SMR_SPV_Load || next->op == SMR_SPV_Store ||

@@ -524,13 +524,11 @@ void smr_clc_extract(struct smr_clc *c, const struct smr_spv_inst *inst)
         smr_clc_define(c, inst, load_leaf(c, &p));
         return;
     }
-    // VectorExtractDynamic: a temporary is needed, to take its address
-    const char *text = smr_spv_is_constant(c->module, from)
-                           ? smr_clc_assign(c, inst->id, "0") // replaced below
-                           : smr_clc_reuse(c, from);
+    // VectorExtractDynamic takes the address of a temporary.
     if (smr_spv_is_constant(c->module, from))
         smr_clc_refuse(c, "a component of a constant vector by a computed index");
-    struct smr_clc_pointer p = {.place = SMR_CLC_LVALUE, .type = type, .text = text, .space = ""};
+    struct smr_clc_pointer p = {.place = SMR_CLC_LVALUE, .type = type, .space = ""};
+    p.text = smr_clc_reuse(c, from);
     struct index index = {.text = smr_clc_use(c, inst->args[1])};
     if (!smr_spv_is_vector(c->module, type))
         smr_clc_refuse(c, "OpVectorExtractDynamic of what is no vector");

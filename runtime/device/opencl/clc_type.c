@@ -136,8 +136,8 @@ uint64_t smr_clc_size(struct smr_clc *c, uint32_t type)
 
 // ---- constants --------------------------------------------------------------------------------
 
-// 24 or 53 bits of a float as a hexadecimal integer with an exponent, which has no decimal point for
-// a locale to change.
+// 24 or 53 bits of a float as a hexadecimal integer with an exponent, which has no decimal point
+// for a locale to change.
 static const char *float_literal(struct smr_clc *c, uint64_t bits, uint32_t width)
 {
     const int fraction_bits = width == 64 ? 52 : 23, bias = width == 64 ? 1023 : 127;

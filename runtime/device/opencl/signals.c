@@ -1,7 +1,8 @@
 // signals.c - drivers do not keep the process's signals.
 //
-// Compilers inside drivers (LLVM's "RemoveFileOnSignal") catch the signals that end a process, to remove
-// temporary files first. They take them from the program that uses us, and interrupt its system calls.
+// Compilers inside drivers (LLVM's "RemoveFileOnSignal") catch the signals that end a process, to
+// remove temporary files first. They take them from the program that uses us, and interrupt its
+// system calls.
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 
 static const int kept[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2};
 
-// What a process has one of can't be a context's: the handlers, and who is waiting to put them back.
+// What a process has one of can't be a context's: the handlers, and who is waiting to put them
+// back.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned n_holders;
 static struct sigaction before[SMR_COUNT(kept)];

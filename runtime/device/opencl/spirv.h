@@ -1,15 +1,16 @@
 // spirv.h - a SPIR-V module taken apart: what the translation to OpenCL C needs to know of it.
 //
 // Source: "SPIR-V Specification", Khronos, unified1. Only what glslang makes of compute shaders for
-// Vulkan 1.1 (SPIR-V 1.3), not optimised, is understood; anything else is an error that names it.
-// A module that comes out of smr_spv_read() is safe to walk: ids are within bounds and, where a value
+// Vulkan 1.1 (SPIR-V 1.3), not optimised, is understood; anything else is an error that names it. A
+// module that comes out of smr_spv_read() is safe to walk: ids are within bounds and, where a value
 // or a type is wanted, defined before their use; operands are as many as their opcode says.
 #pragma once
 
 #include "base/base.h"
 
-// Opcodes we know: name, number, operands. T: the result's type, R: the result's id, then v: a value,
-// t: a type, f: a function, l: a label, x: any id, n: a literal word; * repeats the letter before.
+// Opcodes we know: name, number, operands. T: the result's type, R: the result's id, then v: a
+// value, t: a type, f: a function, l: a label, x: any id, n: a literal word; * repeats the letter
+// before.
 #define SMR_SPV_OPCODES(X)                                                                         \
     X(Nop, 0, "")                                                                                  \
     X(Undef, 1, "TR")                                                                              \
@@ -260,8 +261,8 @@ struct smr_spv {
     bool no_contraction;     // something is `precise`
 };
 
-// Read a module; `words` must live as long as `module`, which smr_spv_finish() releases (also after a
-// failure). Fails with an error that names the kernel and what is not understood.
+// Read a module; `words` must live as long as `module`, which smr_spv_finish() releases (also after
+// a failure). Fails with an error that names the kernel and what is not understood.
 bool smr_spv_read(smr_context *context, const char *name, const uint32_t *words, size_t n_words,
                   struct smr_spv *module);
 void smr_spv_finish(struct smr_spv *module);

@@ -23,9 +23,9 @@ static const char prelude_barriers[] =
     "#define smr_join()\n"
     "#endif\n";
 
-// Half to float and back. By bits: moving exponent and fraction to their places leaves a number that
-// is 2^112 too small, also for those that are not normal; infinities and NaN come out as 65536 and
-// above, and get the greatest exponent.
+// Half to float and back. By bits: moving exponent and fraction to their places leaves a number
+// that is 2^112 too small, also for those that are not normal; infinities and NaN come out as 65536
+// and above, and get the greatest exponent.
 static const char prelude_halves[] =
     "static float smr_h2f1(ushort h)\n"
     "{\n"
@@ -71,7 +71,8 @@ static const char prelude_packing[] =
     "static float4 smr_unpack_unorm4(uint v) { return convert_float4(as_uchar4(v)) / 255.0f; }\n"
     "static float2 smr_unpack_snorm2(uint v)\n"
     "{ return clamp(convert_float2(as_short2(v)) / 32767.0f, -1.0f, 1.0f); }\n"
-    "static float2 smr_unpack_unorm2(uint v) { return convert_float2(as_ushort2(v)) / 65535.0f; }\n";
+    "static float2 smr_unpack_unorm2(uint v)\n"
+    "{ return convert_float2(as_ushort2(v)) / 65535.0f; }\n";
 
 // Division that does not trap; any result will do then.
 static const char prelude_division[] =
@@ -86,8 +87,8 @@ static const char prelude_division[] =
     "static long smr_smod_64(long a, long b)\n"
     "{ long r = smr_srem_64(a, b); return r != 0 && (r ^ b) < 0 ? r + b : r; }\n";
 
-// The same for 1 to 4 components; I, U, F: int, uint, float of that many. Offsets and counts of bits
-// that are out of range give any result.
+// The same for 1 to 4 components; I, U, F: int, uint, float of that many. Offsets and counts of
+// bits that are out of range give any result.
 static const char prelude_sized[] =
     "#define SMR_SIZED(n, I, U, F) \\\n"
     "static F smr_fract##n(F x) { return x - floor(x); } \\\n"

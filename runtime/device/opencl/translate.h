@@ -1,11 +1,11 @@
 // translate.h - from a compute shader's SPIR-V to OpenCL C 1.2.
 //
 // The kernel is named "samara". Its arguments are the buffers of bindings 0 to n_bindings - 1, and
-// after them, if push_size is not 0, a struct of that size by value. Specialisation constant N is the
-// macro SPECN: the bits of its value as an unsigned number. The workgroup's size is required by an
-// attribute. SMR_CPU must be defined where invocations run one after the other (clc.h says why).
-// SMR_HALF_BITS may be defined where numbers too small to be normal are kept: halves are
-// then converted by shifts, which processors do faster than vload_half().
+// after them, if push_size is not 0, a struct of that size by value. Specialisation constant N is
+// the macro SPECN: the bits of its value as an unsigned number. The workgroup's size is required by
+// an attribute. SMR_CPU must be defined where invocations run one after the other (clc.h says why).
+// SMR_HALF_BITS may be defined where numbers too small to be normal are kept: halves are then
+// converted by shifts, which processors do faster than vload_half().
 #pragma once
 
 #include "base/base.h"

@@ -15,10 +15,12 @@ void multiply_row(uint first, uint n, uint r)
     uint n_runs = push.n_cols / RUN_COLUMNS;
     for (uint o = first; o < first + n; o++) {
         uint row = o * ROW_SIZE(push.n_cols);
-        float sums[RUN_COLUMNS];
-        [[unroll]] for (uint k = 0u; k < RUN_COLUMNS; k += LANES) {
-            [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-                sums[k + l] = 0.0;
+        float sums[RUN_PARTS][RUN_LANES]; // LLVM 18 loses the loop over lanes when this has one index
+        [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++) {
+            [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
+                [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
+                    sums[p][k + l] = 0.0;
+            }
         }
         for (uint first_u = 0u; first_u < n_runs; first_u += BLOCK_RUNS) {
             [[unroll]] for (uint i = 0u; i < BLOCK_RUNS; i++) {
@@ -28,7 +30,7 @@ void multiply_row(uint first, uint n, uint r)
                 [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
                     [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
                         [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++)
-                            sums[p * RUN_LANES + k + l] += run_weight(scales, row, u, p, k + l) *
+                            sums[p][k + l] += run_weight(scales, row, u, p, k + l) *
                                                            x[column + p * PART_COLUMNS + k + l];
                     }
                 }
@@ -36,8 +38,10 @@ void multiply_row(uint first, uint n, uint r)
         }
         float sum = 0.0;
         [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
-            [[unroll]] for (uint k = 0u; k < RUN_COLUMNS; k += LANES)
-                sum += sums[k + l];
+            [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++) {
+                [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES)
+                    sum += sums[p][k + l];
+            }
         }
 #ifdef PLAIN_FLOATS
         for (uint c = n_runs * RUN_COLUMNS; c < push.n_cols; c++)

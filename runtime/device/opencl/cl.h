@@ -19,15 +19,16 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
 #include <CL/cl_icd.h>
-// The functions' types: named cl_api_NAME by the headers of 2022, NAME_fn since 2023.
+// A pointer to an OpenCL function. The headers of 2022 name the types cl_api_NAME, those since 2023
+// NAME_fn.
 #if defined(__has_include)
 #if __has_include(<CL/cl_function_types.h>)
 #include <CL/cl_function_types.h>
-#define SMR_CL_FUNCTION(name) name##_fn
+#define SMR_CL_POINTER(name) name##_fn name
 #endif
 #endif
-#ifndef SMR_CL_FUNCTION
-#define SMR_CL_FUNCTION(name) cl_api_##name
+#ifndef SMR_CL_POINTER
+#define SMR_CL_POINTER(name) cl_api_##name name
 #endif
 
 #include "base/file.h"
@@ -69,7 +70,7 @@
     X(clFinish)
 
 struct smr_cl_table {
-#define X(name) SMR_CL_FUNCTION(name) name;
+#define X(name) SMR_CL_POINTER(name);
     SMR_CL_FUNCTIONS(X)
 #undef X
 };

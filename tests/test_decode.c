@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/twin/decode.h"
+#include "base/decode.h"
 
 struct golden_blocks {
     enum smr_type type;

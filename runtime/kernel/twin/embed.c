@@ -1,4 +1,4 @@
-#include "kernel/twin/decode.h"
+#include "base/decode.h"
 #include "kernel/twin/twin.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-#include "kernel/twin/decode.h"
+#include "base/decode.h"
 
 #include <assert.h>
 #include <string.h>

@@ -33,6 +33,7 @@ PRIVATE = {
     "model/gguf.h",
     "model/hparams.h",
     "model/names.h",
+    "model/tensor.h",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)

@@ -104,18 +104,23 @@ smr_id smr_graph_matrix(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, 
         graph, &(struct smr_value){.kind = SMR_VALUE_WEIGHT, .tensor = tensor, .n_cols = n_in});
 }
 
-// Vectors are read through memcpy: a file may place tensors at any multiple of its alignment.
-static bool convert(float *to, const struct smr_tensor *tensor, uint32_t n)
+static bool read_vector(const struct smr_graph *graph, const struct smr_tensor *tensor, uint32_t n,
+                        float *to)
 {
-    if (tensor->type == SMR_F32) {
-        memcpy(to, tensor->data, (size_t)n * 4);
-        return true;
-    }
+    const struct smr_model *model = graph->model;
+    if (tensor->type == SMR_F32)
+        return smr_tensor_read(model, tensor, 0, 1, to);
     if (tensor->type != SMR_F16 && tensor->type != SMR_BF16)
+        return smr_fail(model->context, SMR_ERROR_MODEL,
+                        "%s: tensor %s: a vector of type %s, where F32, F16 or BF16 is expected",
+                        model->path, tensor->name, smr_type_info(tensor->type)->name);
+    // Halves go into the back half of the floats' room, from where they are spread to the front.
+    const uint8_t *from = (const uint8_t *)to + (size_t)n * 2;
+    if (!smr_tensor_read(model, tensor, 0, 1, (uint8_t *)to + (size_t)n * 2))
         return false;
     for (uint32_t i = 0; i < n; i++) {
         uint16_t bits;
-        memcpy(&bits, tensor->data + (size_t)i * 2, 2);
+        memcpy(&bits, from + (size_t)i * 2, 2);
         to[i] = tensor->type == SMR_F16 ? smr_f16_to_f32(bits) : smr_bf16_to_f32(bits);
     }
     return true;
@@ -140,12 +145,8 @@ smr_id smr_graph_vector(struct smr_graph *graph, uint32_t n, bool required, cons
         graph->failed = true;
         return 0;
     }
-    if (!convert(data, tensor, n)) {
-        smr_fail(graph->model->context, SMR_ERROR_MODEL,
-                 "%s: tensor %s: a vector of type %s, where F32, F16 or BF16 is expected",
-                 graph->model->path, name, smr_type_info(tensor->type)->name);
+    if (!read_vector(graph, tensor, n, data))
         return 0;
-    }
     return smr_graph_value(
         graph, &(struct smr_value){.kind = SMR_VALUE_CONSTANT, .data = data, .n_cols = n});
 }

@@ -10,25 +10,7 @@
 // A string is a u64 length and its bytes; an array is a u32 type, a u64 count and the elements.
 #pragma once
 
-#include "model/model.h"
-#include "model/names.h"
-
-// Types of metadata values.
-enum smr_gguf_type {
-    SMR_GGUF_U8 = 0,
-    SMR_GGUF_I8 = 1,
-    SMR_GGUF_U16 = 2,
-    SMR_GGUF_I16 = 3,
-    SMR_GGUF_U32 = 4,
-    SMR_GGUF_I32 = 5,
-    SMR_GGUF_F32 = 6,
-    SMR_GGUF_BOOL = 7,
-    SMR_GGUF_STRING = 8,
-    SMR_GGUF_ARRAY = 9,
-    SMR_GGUF_U64 = 10,
-    SMR_GGUF_I64 = 11,
-    SMR_GGUF_F64 = 12,
-};
+#include "model/metadata.h"
 
 // Limits on what a file may ask for. Real files stay far below.
 enum {
@@ -39,20 +21,6 @@ enum {
     SMR_GGUF_MAX_STRING_SIZE = 1 << 26, // bytes of a string that is a value
     SMR_GGUF_MAX_ALIGNMENT = 1 << 20,
     SMR_GGUF_MAX_PARTS = 1 << 12, // files of a split model
-};
-
-struct smr_gguf_value {
-    uint32_t type;    // enum smr_gguf_type
-    int64_t integer;  // integers and bool; a u64 above INT64_MAX is kept as its bits
-    double real;      // f32 and f64
-    const char *text; // strings: zero-terminated copy
-    size_t text_size; // bytes
-    struct smr_metadata_array array;
-};
-
-struct smr_metadata {
-    struct smr_names keys;
-    struct smr_gguf_value *values; // [keys.n]
 };
 
 struct smr_gguf {
@@ -83,7 +51,3 @@ bool smr_gguf_fail_cut(const struct smr_gguf *gguf, const char *field);
 bool smr_gguf_read_string(struct smr_gguf *gguf, struct smr_cursor *cursor, const char *field,
                           size_t max_size, const char **text, size_t *size);
 bool smr_gguf_read_metadata(struct smr_gguf *gguf, struct smr_cursor *cursor, uint64_t n_keys);
-
-// NULL when there is none.
-const struct smr_gguf_value *smr_metadata_find(const struct smr_metadata *metadata,
-                                               const char *key);

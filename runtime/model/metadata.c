@@ -139,6 +139,7 @@ bool smr_gguf_read_metadata(struct smr_gguf *gguf, struct smr_cursor *cursor, ui
         return smr_gguf_fail(gguf, "metadata count",
                              "%ju is more than the file can hold or than the limit of %d",
                              (uintmax_t)n_keys, SMR_GGUF_MAX_KEYS);
+    metadata->arena = gguf->arena;
     metadata->values = smr_arena_alloc(gguf->arena, (size_t)n_keys, sizeof *metadata->values);
     if (!metadata->values || !smr_names_init(&metadata->keys, gguf->arena, (uint32_t)n_keys))
         return false;

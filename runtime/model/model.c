@@ -315,13 +315,15 @@ static const char *describe_weights(const struct smr_model *model, struct smr_mo
     uint64_t best = 0;
     const char *type = NULL;
     for (uint32_t i = 0; i < model->n_tensors; i++) {
+        if (model->tensors[i].view)
+            continue;
         info->n_params += count_elements(&model->tensors[i]);
         info->size += model->tensors[i].size;
     }
     for (uint32_t t = 0; t <= SMR_BF16; t++) {
         uint64_t n = 0;
         for (uint32_t i = 0; i < model->n_tensors; i++)
-            if (model->tensors[i].type == (enum smr_type)t)
+            if (!model->tensors[i].view && model->tensors[i].type == (enum smr_type)t)
                 n += count_elements(&model->tensors[i]);
         if (n > best) {
             best = n;

@@ -10,18 +10,29 @@
 
 enum { SMR_MAX_DIMS = 4 };
 
-// A tensor as it lies in the file. dims[0] is the fastest-varying: GGUF's order, the reverse of
-// PyTorch's. A weight matrix [n_out, n_in] in PyTorch's notation has dims = {n_in, n_out, 1, 1}.
+// A tensor as GGUF has it, whatever the file. dims[0] is the fastest-varying: GGUF's order, the
+// reverse of PyTorch's. A weight matrix [n_out, n_in] in PyTorch's notation has dims =
+// {n_in, n_out, 1, 1}. Elements are row-major blocks with no padding between rows.
+struct smr_tensor_source;
 struct smr_tensor {
     const char *name; // GGUF's name: "blk.0.attn_q.weight"
     enum smr_type type;
     uint32_t n_dims;
     uint64_t dims[SMR_MAX_DIMS]; // unused ones are 1
     uint64_t size;               // bytes
-    const uint8_t *data;         // in the mapping; row-major blocks, no padding between rows
+    // In the mapping; NULL where the file has the tensor otherwise: then smr_tensor_read() makes it.
+    const uint8_t *data;
+    const struct smr_tensor_source *source; // for smr_tensor_read(); NULL where there is `data`
+    bool view; // rows of another tensor of the model: not for counting, nor for writing to a file
 };
 
-// Metadata of a GGUF file, by key. Values that are numbers are read with the right width whatever
+// Rows of dims[0] elements; all dimensions but the first count them.
+static inline uint64_t smr_tensor_rows(const struct smr_tensor *tensor)
+{
+    return tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
+}
+
+// Metadata, by GGUF's keys (metadata.h makes it and goes through it). Values that are numbers are read with the right width whatever
 // their type in the file, since writers differ.
 struct smr_metadata;
 bool smr_metadata_has(const struct smr_metadata *metadata, const char *key);
@@ -125,6 +136,11 @@ const struct smr_tensor *smr_model_tensor_f(const struct smr_model *model, const
 // As smr_model_tensor_f(), but a missing tensor is an error that names it.
 const struct smr_tensor *smr_model_need(const struct smr_model *model, const char *format, ...)
     SMR_PRINTF(2, 3);
+
+// Write rows of a tensor of `model` to `dst`, in the tensor's type: n_rows times
+// size / smr_tensor_rows() bytes. False with an error when there is no memory. Thread-safe.
+bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *tensor,
+                     uint64_t row_begin, uint64_t n_rows, void *dst);
 
 // text/vocab.c provides this, model.c calls it on closing: rooms below do not include those above.
 typedef void smr_vocab_destroy_fn(struct smr_vocab *vocab);

@@ -7,6 +7,9 @@
 // Rows of a part begin at multiples of this, so that their offsets keep any alignment.
 enum { PART_ROWS = 256 };
 
+// Bytes of rows that are made at a time.
+enum { PIECE_SIZE = 1 << 22 };
+
 static bool keep_buffer(struct smr_schedule *schedule, smr_buffer *buffer)
 {
     if (schedule->n_weights == schedule->weights_capacity) {
@@ -22,8 +25,8 @@ static bool keep_buffer(struct smr_schedule *schedule, smr_buffer *buffer)
     return true;
 }
 
-static smr_buffer *upload(struct smr_schedule *schedule, const void *data, uint64_t size,
-                          const char *name)
+// A buffer of the schedule, to be filled.
+static smr_buffer *make_buffer(struct smr_schedule *schedule, uint64_t size, const char *name)
 {
     smr_buffer *buffer = smr_buffer_create(
         schedule->device, &(struct smr_buffer_params){.size = smr_align_up(size, 4),
@@ -36,7 +39,33 @@ static smr_buffer *upload(struct smr_schedule *schedule, const void *data, uint6
         return NULL;
     }
     schedule->use.weights += size;
-    return smr_buffer_write(buffer, 0, data, size) ? buffer : NULL;
+    return buffer;
+}
+
+static smr_buffer *upload(struct smr_schedule *schedule, const void *data, uint64_t size,
+                          const char *name)
+{
+    smr_buffer *buffer = make_buffer(schedule, size, name);
+    return buffer && smr_buffer_write(buffer, 0, data, size) ? buffer : NULL;
+}
+
+// Rows that the file does not have as they are: made and uploaded piece by piece.
+static smr_buffer *upload_made(struct smr_schedule *schedule, const struct smr_tensor *tensor,
+                               const struct smr_part *part, uint64_t row_size)
+{
+    uint32_t step = (uint32_t)(PIECE_SIZE / row_size);
+    step = smr_max_u32(1, smr_min_u32(step, part->row_count));
+    smr_buffer *buffer = make_buffer(schedule, part->row_count * row_size, tensor->name);
+    uint8_t *piece =
+        buffer ? smr_alloc(schedule->context, step, row_size, "a piece of the weights") : NULL;
+    bool done = piece;
+    for (uint32_t row = 0; done && row < part->row_count; row += step) {
+        uint32_t n = smr_min_u32(step, part->row_count - row);
+        done = smr_tensor_read(schedule->graph->model, tensor, part->row_begin + row, n, piece) &&
+               smr_buffer_write(buffer, row * row_size, piece, n * row_size);
+    }
+    smr_free(schedule->context, piece);
+    return done ? buffer : NULL;
 }
 
 // ---- import -------------------------------------------------------------------------------------
@@ -78,7 +107,7 @@ static uint32_t import_files(struct smr_schedule *schedule, struct imported *imp
 static bool find_imported(const struct smr_schedule *schedule, const struct imported *imported,
                           uint32_t n, const struct smr_tensor *tensor, struct smr_binding *binding)
 {
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; tensor->data && i < n; i++) {
         if (tensor->data < imported[i].data ||
             tensor->data + tensor->size > imported[i].data + imported[i].size)
             continue;
@@ -108,7 +137,7 @@ static uint32_t rows_per_part(const struct smr_schedule *schedule, uint64_t row_
 static bool place_tensor(struct smr_schedule *schedule, const struct smr_tensor *tensor,
                          const struct smr_binding *imported, struct smr_placed *placed)
 {
-    uint64_t rows = tensor->dims[1];
+    uint64_t rows = smr_tensor_rows(tensor);
     uint64_t row_size = tensor->size / rows;
     uint32_t step = rows_per_part(schedule, row_size, rows);
     if (!step || rows > UINT32_MAX)
@@ -130,7 +159,9 @@ static bool place_tensor(struct smr_schedule *schedule, const struct smr_tensor 
             schedule->use.weights += size;
             continue;
         }
-        smr_buffer *buffer = upload(schedule, tensor->data + offset, size, tensor->name);
+        smr_buffer *buffer = tensor->data
+                                 ? upload(schedule, tensor->data + offset, size, tensor->name)
+                                 : upload_made(schedule, tensor, part, row_size);
         if (!buffer)
             return false;
         part->binding = (struct smr_binding){buffer, 0, size};

@@ -1,0 +1,115 @@
+// tensor.c - tensors' rows: copied where the file has them, else gathered and converted.
+#include "model/tensor.h"
+
+#include <assert.h>
+#include <string.h>
+
+// The file's row that becomes row `row`.
+static uint64_t source_row(const struct smr_tensor_source *source, uint64_t row)
+{
+    if (!source->n_heads)
+        return row;
+    uint64_t head_rows = source->part_rows / source->n_heads;
+    uint64_t head = row / head_rows, i = row % head_rows;
+    return head * head_rows + i / 2 + i % 2 * (head_rows / 2);
+}
+
+static float read_element(enum smr_type type, const uint8_t *at)
+{
+    uint16_t half;
+    float value;
+    if (type == SMR_F32) {
+        memcpy(&value, at, 4);
+        return value;
+    }
+    memcpy(&half, at, 2);
+    return type == SMR_F16 ? smr_f16_to_f32(half) : smr_bf16_to_f32(half);
+}
+
+// Elements that stay as they are.
+static void copy_row(const struct smr_tensor_source *source, const uint8_t *from, uint64_t n,
+                     uint8_t *to)
+{
+    size_t size = smr_type_size(source->type, 1);
+    if (source->element_stride == size) {
+        memcpy(to, from, n * size);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        memcpy(to + i * size, from + i * source->element_stride, size);
+}
+
+static void convert_row(const struct smr_tensor_source *source, const uint8_t *from, uint64_t n,
+                        uint8_t *to)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        float value = read_element(source->type, from + i * source->element_stride) + source->add;
+        memcpy(to + i * 4, &value, 4);
+    }
+}
+
+bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *tensor,
+                     uint64_t row_begin, uint64_t n_rows, void *dst)
+{
+    const struct smr_tensor_source *source = tensor->source;
+    uint64_t row_size = tensor->size / smr_tensor_rows(tensor);
+    uint8_t *to = dst;
+    assert(row_begin <= smr_tensor_rows(tensor) && n_rows <= smr_tensor_rows(tensor) - row_begin);
+    if (tensor->data) {
+        memcpy(dst, tensor->data + row_begin * row_size, n_rows * row_size);
+        return true;
+    }
+    bool same = source->type == tensor->type && source->add == 0;
+    assert(same || tensor->type == SMR_F32);
+    for (uint64_t row = row_begin; row < row_begin + n_rows; row++, to += row_size) {
+        const uint8_t *from = source->parts[row / source->part_rows] +
+                              source_row(source, row % source->part_rows) * source->row_stride;
+        if (same)
+            copy_row(source, from, tensor->dims[0], to);
+        else
+            convert_row(source, from, tensor->dims[0], to);
+    }
+    return true;
+}
+
+// A slice of what is made: of one part, in the file's order.
+static bool slice_source(struct smr_tensor *slice, uint64_t offset, uint64_t n_rows,
+                         struct smr_arena *arena)
+{
+    struct sliced {
+        struct smr_tensor_source source;
+        const uint8_t *part;
+    } *sliced = smr_arena_alloc(arena, 1, sizeof *sliced);
+    if (!sliced)
+        return false;
+    assert(slice->source->n_parts == 1 && !slice->source->n_heads);
+    sliced->source = *slice->source;
+    sliced->part = slice->source->parts[0] + offset;
+    sliced->source.parts = &sliced->part;
+    sliced->source.part_rows = n_rows;
+    slice->source = &sliced->source;
+    return true;
+}
+
+bool smr_tensor_slice(const struct smr_tensor *tensor, const char *name, uint64_t begin, uint64_t n,
+                      struct smr_arena *arena, struct smr_tensor *slice)
+{
+    bool vector = tensor->n_dims == 1;
+    uint32_t dim = vector ? 0 : 1;
+    uint64_t step = tensor->size / tensor->dims[dim]; // vectors are not in blocks
+    assert(tensor->n_dims <= 2 && begin <= tensor->dims[dim] && n <= tensor->dims[dim] - begin);
+    *slice = *tensor;
+    slice->name = smr_arena_strndup(arena, name, strlen(name));
+    slice->dims[dim] = n;
+    slice->size = n * step;
+    slice->view = true;
+    if (!slice->name)
+        return false;
+    if (tensor->data) {
+        slice->data = tensor->data + begin * step;
+        return true;
+    }
+    const struct smr_tensor_source *source = tensor->source;
+    return slice_source(slice, begin * (vector ? source->element_stride : source->row_stride),
+                        vector ? 1 : n, arena);
+}

@@ -1,7 +1,6 @@
-// embed.comp - out[i, :] = scale * table[index[i * index_stride], :]
+// embed.comp - out[i, :] (+)= scale * table[index[i * index_stride + index_offset] - row_begin, :]
 //
-// table: rows of blocks, see lib/weights.glsl; the binding holds rows row_begin to row_begin +
-// row_count of it, and indexes outside are left alone. An invocation decodes a unit; units of a row
+// table: rows of blocks, see lib/weights.glsl; rows outside [0, row_count) are left alone. An invocation decodes a unit; units of a row
 // along x, rows along y, where a workgroup steps by the number of workgroups.
 #include "lib/weights.glsl"
 
@@ -11,7 +10,7 @@ layout(std430, binding = 1) restrict readonly buffer Index
 {
     uint index[];
 };
-layout(std430, binding = 2) restrict writeonly buffer Out
+layout(std430, binding = 2) restrict buffer Out
 {
     float to[]; // [n_rows, n_cols]
 };
@@ -20,17 +19,19 @@ layout(std430, binding = 2) restrict writeonly buffer Out
 layout(std430, push_constant) uniform Push
 {
     uint n_cols, n_rows;
-    uint index_stride;
+    uint index_stride, index_offset;
     uint row_begin, row_count;
+    uint flags;
     float scale;
 }
 push;
+const uint ADD = 1u;
 
 void main()
 {
     uint u = gl_GlobalInvocationID.x, n_units = push.n_cols / UNIT;
     for (uint i = gl_WorkGroupID.y; i < push.n_rows; i += gl_NumWorkGroups.y) {
-        uint token = index[i * push.index_stride] - push.row_begin; // wraps where it is below
+        uint token = index[i * push.index_stride + push.index_offset] - push.row_begin;
         uint row = token * ROW_SIZE(push.n_cols), out_row = i * push.n_cols;
         if (token < push.row_count && u < n_units) {
             Scales scales = load_scales(row, u);
@@ -39,15 +40,20 @@ void main()
                 uint at = out_row + unit_column(u) + s * STEP_COLUMNS;
                 MAYBE_UNROLL for (uint q = 0u; q < STEP_QUADS; q++) {
                     vec4 w = push.scale * quad(scales, bits, s, q);
+                    uint first = at + quad_column(q);
+                    if ((push.flags & ADD) != 0u)
+                        w += vec4(to[first], to[first + 1u], to[first + 2u], to[first + 3u]);
                     [[unroll]] for (uint j = 0u; j < 4u; j++)
-                        to[at + quad_column(q) + j] = w[j];
+                        to[first + j] = w[j];
                 }
             }
         }
 #ifdef PLAIN_FLOATS
         uint c = n_units * UNIT + u;
-        if (token < push.row_count && u < UNIT && c < push.n_cols)
-            to[out_row + c] = push.scale * weight(row, c);
+        if (token < push.row_count && u < UNIT && c < push.n_cols) {
+            float value = push.scale * weight(row, c);
+            to[out_row + c] = (push.flags & ADD) != 0u ? to[out_row + c] + value : value;
+        }
 #endif
     }
 }

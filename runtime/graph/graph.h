@@ -4,7 +4,7 @@
 // program of it for a batch shape. An operation's operands are ids into the graph's tensors; rows
 // of activations are rows of the batch, or only those whose logits are wanted.
 //
-// A family of models is a row of flags in decoder.c.
+// A family of models is a row of flags in decoder.c; the parts of layers are in block.c.
 #pragma once
 
 #include "model/model.h"
@@ -37,12 +37,13 @@ struct smr_value {
 };
 
 enum smr_op_kind {
-    SMR_OP_EMBED,      // out = scale * weight[token]
+    SMR_OP_EMBED,      // out (+)= scale * weight[token or position of the rows `in`]
     SMR_OP_NORM,       // out (+)= norm(in) * weight (+ bias), over n_heads vectors in each row
     SMR_OP_MATMUL,     // out (+)= in weight^T (+ bias)
-    SMR_OP_ROPE_STORE, // rotate in (queries) and in2 (keys), store in2 and in3 (values) in the cache
+    SMR_OP_ROPE_STORE, // rotate in (queries) and in2 (keys) by the frequencies `weight` (0: leave
+                       // them as they are), store in2 and in3 (values) in the cache
     SMR_OP_ATTENTION,  // out = attention of in over the layer's cache
-    SMR_OP_ACTIVATE,   // out = act(in) * in2
+    SMR_OP_ACTIVATE,   // out = act(in) * in2, or act(in) without in2
     SMR_OP_GATHER,     // out = the rows of in whose logits are wanted
     SMR_OP_REDUCE,     // out = maxima and sums of in, for sampling
 };
@@ -54,9 +55,11 @@ struct smr_op {
     uint32_t n_heads;    // NORM: vectors per row; ROPE_STORE, ATTENTION: query heads
     uint32_t window;     // ATTENTION: sliding window, 0 for none
     uint32_t activation; // ACTIVATE: enum smr_op_activation
-    bool add;            // NORM, MATMUL: add to what `out` holds
+    bool add;            // EMBED, NORM, MATMUL: add to what `out` holds
     bool layer_norm;     // NORM: layer norm, else RMS norm
     bool neox;           // ROPE_STORE: pairs are half a head apart
+    bool position;       // EMBED: by position, not by token
+    uint32_t first_row;  // EMBED: the row of the table that index 0 stands for
     float scale;         // EMBED, ATTENTION; ROPE_STORE: magnitude of the rotation
     float softcap;       // ATTENTION; ACTIVATE with SOFTCAP
 };

@@ -41,13 +41,16 @@ struct smr_row {
 };
 #define SMR_NO_SLOT UINT32_MAX
 
-// embed: out[i, :] = scale * table[index[i * index_stride], :]
+// embed: out[i, :] (+)= scale * table[index[i * index_stride + index_offset] - row_begin, :]
 // Bindings: 0 table, type [row_count, n_cols]; 1 index, u32; 2 out, f32 [n_rows, n_cols].
-// A table may be split by rows: indexes outside [row_begin, row_begin + row_count) are left alone.
+// A table may be split by rows: rows outside [0, row_count) are left alone. The subtraction wraps, so
+// that a "negative" row_begin leaves out the table's first rows.
+enum { SMR_EMBED_ADD = 1 /* out += y */ };
 struct smr_embed_push {
     uint32_t n_cols, n_rows;
-    uint32_t index_stride; // in words: 4 for struct smr_row, 1 for a list
+    uint32_t index_stride, index_offset; // in words: 4 for struct smr_row, 1 for a list
     uint32_t row_begin, row_count;
+    uint32_t flags;
     float scale;
 };
 
@@ -80,7 +83,7 @@ struct smr_matmul_push {
 // rope_store: rotate queries in place, and rotate keys into the KV cache with values beside them.
 //   angle = position * inv_freq[i]; pairs are (i, i + rope_dim / 2) with NEOX, else (2i, 2i + 1);
 //   (a, b) -> magnitude * (a cos - b sin, a sin + b cos); elements from rope_dim on stay
-//   (unscaled).
+//   (unscaled). With rope_dim 0 keys and values are only stored, and 1 may be anything.
 // sin and cos are accurate to about 1e-6 for any position (the shader reduces the angle itself:
 // Vulkan promises only 2^-11, and only in [-pi, pi]).
 // Bindings: 0 rows, struct smr_row; 1 inv_freq, f32 [rope_dim / 2]; 2 q, f32 (read and write);

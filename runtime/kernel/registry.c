@@ -125,9 +125,10 @@ static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_l
                                   const void *push)
 {
     const struct smr_rope_store_push *p = push;
-    if (!p->rope_dim || p->rope_dim % 2 || p->rope_dim > p->head_dim || p->head_dim % 2)
+    const bool store = !(p->flags & SMR_ROPE_NO_STORE);
+    if ((!p->rope_dim && !store) || p->rope_dim % 2 || p->rope_dim > p->head_dim || p->head_dim % 2)
         return false;
-    if (!(p->flags & SMR_ROPE_NO_STORE) && !smr_cache_type_fits(key->type, p->head_dim))
+    if (store && !smr_cache_type_fits(key->type, p->head_dim))
         return false;
     key->constants[0] = smr_workgroup_size(limits, 64);
     return true;

@@ -89,14 +89,19 @@ static void emit_embed(struct emitter *e)
     const struct smr_placed *table = &e->schedule->placed[e->op->weight];
     for (uint32_t i = 0; i < table->n_parts; i++) {
         const struct smr_part *part = &table->parts[i];
-        struct smr_embed_push push = {.n_cols = cols_of(e, e->op->out),
-                                      .n_rows = rows_of(e, e->op->out),
-                                      .index_stride = sizeof(struct smr_row) / 4,
-                                      .row_begin = part->row_begin,
-                                      .row_count = part->row_count,
-                                      .scale = e->op->scale};
+        struct smr_embed_push push = {
+            .n_cols = cols_of(e, e->op->out),
+            .n_rows = rows_of(e, e->op->out),
+            .index_stride = sizeof(struct smr_row) / 4,
+            .index_offset = (uint32_t)(e->op->position ? offsetof(struct smr_row, position) / 4
+                                                       : offsetof(struct smr_row, token) / 4),
+            .row_begin = part->row_begin - e->op->first_row,
+            .row_count = part->row_count,
+            .flags = e->op->add ? SMR_EMBED_ADD : 0,
+            .scale = e->op->scale};
         emit(e, SMR_KERNEL_EMBED, e->graph->values[e->op->weight].tensor->type,
-             (struct smr_binding[]){part->binding, e->schedule->rows, binding_of(e, e->op->out)},
+             (struct smr_binding[]){part->binding, binding_of(e, e->op->in),
+                                    binding_of(e, e->op->out)},
              &push);
     }
 }
@@ -172,17 +177,17 @@ static void emit_rope_store(struct emitter *e)
                                        .n_heads = e->op->n_heads,
                                        .n_kv_heads = e->hparams->n_kv_heads,
                                        .head_dim = e->hparams->head_dim,
-                                       .rope_dim = e->hparams->rope_dim,
+                                       .rope_dim = e->op->weight ? e->hparams->rope_dim : 0,
                                        .q_stride = cols_of(e, e->op->in),
                                        .k_stride = cols_of(e, e->op->in2),
                                        .v_stride = cols_of(e, e->op->in3),
                                        .flags = e->op->neox ? SMR_ROPE_NEOX : 0,
                                        .magnitude = e->op->scale};
     emit(e, SMR_KERNEL_ROPE_STORE, e->schedule->params.cache_type,
-         (struct smr_binding[]){e->schedule->rows, binding_of(e, e->op->weight),
-                                binding_of(e, e->op->in), binding_of(e, e->op->in2),
-                                binding_of(e, e->op->in3), cache_of(e, e->op->layer, false),
-                                cache_of(e, e->op->layer, true)},
+         (struct smr_binding[]){
+             e->schedule->rows, binding_of(e, e->op->weight ? e->op->weight : e->op->in),
+             binding_of(e, e->op->in), binding_of(e, e->op->in2), binding_of(e, e->op->in3),
+             cache_of(e, e->op->layer, false), cache_of(e, e->op->layer, true)},
          &push);
 }
 

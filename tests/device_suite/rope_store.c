@@ -28,6 +28,8 @@ static const struct rope_case {
     {SMR_Q8_0, 5, 14, 2, 64, 64, 3, SMR_ROPE_NEOX, 32768, 1},
     {SMR_Q8_0, 4, 4, 1, 256, 128, 0, SMR_ROPE_NEOX, 1000000, 1},
     {SMR_Q8_0, 3, 2, 2, 32, 32, 0, 0, 9, 1},
+    {SMR_F32, 3, 4, 2, 16, 0, 2, 0, 4096, 1}, // models that do not rotate
+    {SMR_F16, 9, 4, 4, 24, 0, 0, SMR_ROPE_NEOX, 4096, 1},
     {SMR_F16, 4, 4, 2, 64, 64, 0, SMR_ROPE_NEOX | SMR_ROPE_NO_STORE, 4096, 1},
     {SMR_F32, 3, 4, 2, 32, 16, 0, SMR_ROPE_NO_STORE, 4096, 1},
 };
@@ -61,7 +63,7 @@ static struct suite_operand make_rows(struct suite *s, const struct rope_case *p
 
 static struct suite_operand make_frequencies(struct suite *s, uint32_t rope_dim)
 {
-    struct suite_operand operand = suite_floats(s, rope_dim / 2, 1.0f);
+    struct suite_operand operand = suite_floats(s, rope_dim ? rope_dim / 2 : 1, 1.0f);
     float *inv_freq = operand.data;
     for (uint32_t i = 0; inv_freq && i < rope_dim / 2; i++)
         inv_freq[i] = powf(10000.0f, -2.0f * (float)i / (float)rope_dim);

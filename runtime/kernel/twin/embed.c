@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+enum { CHUNK = 1024 }; // columns decoded at a time; whole blocks of every type
+
 void smr_twin_embed(const struct smr_twin_args *args)
 {
     const struct smr_embed_push *p = args->push;
@@ -14,12 +16,16 @@ void smr_twin_embed(const struct smr_twin_args *args)
     assert(args->sizes[0] >= p->row_count * row_size);
 
     for (uint32_t i = 0; i < p->n_rows; i++) {
-        const uint32_t token = index[(size_t)i * p->index_stride];
-        if (token < p->row_begin || token - p->row_begin >= p->row_count)
+        const uint32_t row = index[(size_t)i * p->index_stride + p->index_offset] - p->row_begin;
+        if (row >= p->row_count)
             continue;
         float *to = out + (size_t)i * p->n_cols;
-        smr_decode_row(type, table + (token - p->row_begin) * row_size, p->n_cols, to);
-        for (uint32_t c = 0; c < p->n_cols; c++)
-            to[c] *= p->scale;
+        for (uint32_t c = 0; c < p->n_cols; c += CHUNK) {
+            const uint32_t n = smr_min_u32(CHUNK, p->n_cols - c);
+            float values[CHUNK];
+            smr_decode_row(type, table + row * row_size + smr_type_size(type, c), n, values);
+            for (uint32_t j = 0; j < n; j++)
+                to[c + j] = p->scale * values[j] + (p->flags & SMR_EMBED_ADD ? to[c + j] : 0);
+        }
     }
 }

@@ -1,6 +1,6 @@
-// attention.comp - causal attention over a paged cache, for parts of sequences' keys.
+// attention.comp - attention over a paged cache, for parts of sequences' keys.
 //
-//   s_t = scale * dot(q, k_t), with softcap: softcap * tanh(s_t / softcap)
+//   s_t = scale * dot(q, k_t), with softcap: softcap * tanh(s_t / softcap); plus a bias by distance
 //   out = sum of exp(s_t - max) v_t / sum of exp(s_t - max)
 //
 // Bindings and parameters: struct smr_attention_push in kernel.h. A workgroup takes a split of the
@@ -23,6 +23,8 @@ layout(set = 0, binding = 2) readonly buffer Queries { float q[]; };
 layout(set = 0, binding = 3) readonly buffer KeyCache { uint key_cache[]; };
 layout(set = 0, binding = 4) readonly buffer ValueCache { uint value_cache[]; };
 layout(set = 0, binding = 5) writeonly buffer Out { float y[]; };
+layout(set = 0, binding = 6) readonly buffer Lengths { uint lengths[]; };
+layout(set = 0, binding = 7) readonly buffer Biases { float bias[]; };
 
 layout(push_constant) uniform Push {
     uint n_rows, n_heads, n_kv_heads, head_dim;
@@ -30,12 +32,15 @@ layout(push_constant) uniform Push {
     uint page_size, max_pages;
     uint window, n_splits;
     float scale, softcap;
+    uint flags, reach;
 };
 const uint NO_SLOT = 0xffffffffu;
 
 layout(constant_id = 1) const uint HEAD_DIM = 64u;
 layout(constant_id = 2) const uint TILE = 64u;
 layout(constant_id = 3) const uint LANES = 8u;
+layout(constant_id = 6) const uint FLAGS = 0u; // as in the parameters
+const uint FULL = 1u, BIAS = 2u;
 const uint OCTETS = (HEAD_DIM + 7u) / 8u;
 const uint KEY_GROUPS = OCTETS < WORKGROUP_SIZE ? WORKGROUP_SIZE / OCTETS : 1u;
 
@@ -64,6 +69,8 @@ uvec2 key_range(uint row, uint split)
     uvec2 keys = uvec2(0u);
     if (rows[row].z != NO_SLOT) {
         uint hi = rows[row].y + 1u;
+        if ((FLAGS & FULL) != 0u)
+            hi = lengths[rows[row].w];
         uint lo = window != 0u && hi > window ? hi - window : 0u;
         uint chunk = (hi - lo + n_splits - 1u) / n_splits;
         keys.x = min(hi, lo + split * chunk);
@@ -72,12 +79,16 @@ uvec2 key_range(uint row, uint split)
     return keys;
 }
 
-// The score of a dot product.
-float score_of(float product)
+// The score of a dot product of a query of `head` at `position` and key t of its sequence.
+float score_of(float product, uint head, uint position, uint t)
 {
     float s = product * scale;
     if (softcap != 0.0)
         s = softcap * safe_tanh(s / softcap);
+    if ((FLAGS & BIAS) != 0u) {
+        int distance = clamp(int(t) - int(position), -int(reach), int(reach));
+        s += bias[head * (2u * reach + 1u) + uint(distance + int(reach))];
+    }
     return s;
 }
 

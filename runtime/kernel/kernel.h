@@ -97,24 +97,31 @@ struct smr_rope_store_push {
     float magnitude;
 };
 
-// attention: for each row and head, causal attention over the row's sequence with online softmax
+// attention: for each row and head, attention over the row's sequence with online softmax
 // (arXiv:1805.02867, arXiv:2205.14135); grouped queries (arXiv:2305.13245): kv head = h / (n_heads
 // / n_kv_heads). Key t of a sequence lies in slot pages[sequence * max_pages + t / page_size] *
-// page_size + t % page_size. Keys visible to a row: t in [lo, hi), hi = position + 1, lo = window ?
-// max(0, hi - window) : 0.
+// page_size + t % page_size. Keys visible to a row: t in [lo, hi).
+//   causal:    hi = position + 1, lo = window ? max(0, hi - window) : 0
+//   with FULL: hi = lengths[sequence], lo = 0 and no window: a source's own tokens, or those of the
+//              source that a text attends to
 //   s_t = scale * dot(q, k_t); with softcap: s_t = softcap * tanh(s_t / softcap)
+//   with BIAS: s_t += bias[h, clamp(t - position, -reach, reach) + reach] (arXiv:1910.10683)
 //   out = sum of exp(s_t - max) v_t / sum of exp(s_t - max)
 // Split s of n_splits covers [lo + s * chunk, min(hi, lo + (s + 1) * chunk)), chunk = ceil((hi -
 // lo) / n_splits). With n_splits == 1 binding 5 is out [n_rows, n_heads, head_dim] with out_stride;
 // else it holds partial results [n_rows, n_heads, n_splits, head_dim + 2]: the sum not yet divided,
 // then the maximum, then the divisor (an empty split: 0, -3e38, 0). Padding rows give zeros.
-// Bindings: 0 rows; 1 pages, u32; 2 q, f32; 3 key cache; 4 value cache (type); 5 out, f32.
+// Bindings: 0 rows; 1 pages, u32; 2 q, f32; 3 key cache; 4 value cache (type); 5 out, f32; 6
+// lengths, u32 [n_sequences] (anything without FULL); 7 bias, f32 [n_heads, 2 * reach + 1] (anything
+// without BIAS).
+enum { SMR_ATTENTION_FULL = 1, SMR_ATTENTION_BIAS = 2 };
 struct smr_attention_push {
     uint32_t n_rows, n_heads, n_kv_heads, head_dim;
     uint32_t q_stride, out_stride;
     uint32_t page_size, max_pages;
     uint32_t window, n_splits;
     float scale, softcap;
+    uint32_t flags, reach;
 };
 
 // attention_merge: put the partial results of split attention together.

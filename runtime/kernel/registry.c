@@ -225,15 +225,17 @@ static bool attention_runs_specialise(struct smr_kernel_key *key, const struct s
 }
 
 // Constants: workgroup size, head_dim, keys of a tile, invocations that share the dot product of a
-// key.
+// key; two that variants have a use for; the flags, so that what is not asked for costs nothing.
 static bool attention_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                  const void *push)
 {
     const struct smr_attention_push *p = push;
     if (p->head_dim < 2 || p->head_dim > 512 || p->head_dim % 2 ||
-        !smr_cache_type_fits(key->type, p->head_dim))
+        !smr_cache_type_fits(key->type, p->head_dim) ||
+        (p->window && p->flags & SMR_ATTENTION_FULL))
         return false;
     key->constants[1] = p->head_dim;
+    key->constants[6] = p->flags;
     if (key->variant == ATTENTION_GROUPED)
         return grouped_specialise(key, limits, p);
     if (key->variant == ATTENTION_RUNS)
@@ -261,10 +263,10 @@ static void attention_groups(const struct smr_kernel_key *key, const void *push,
 const struct smr_kernel_desc smr_desc_attention = {
     .name = "attention",
     .twin = smr_twin_attention,
-    .n_bindings = 6,
+    .n_bindings = 8,
     .push_size = sizeof(struct smr_attention_push),
-    .n_constants = 6,
-    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_WRITE},
+    .n_constants = 7,
+    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_WRITE, SMR_READ, SMR_READ},
     .types = smr_types_cache,
     .n_types = SMR_COUNT(smr_types_cache),
     .variants = attention_variants,

@@ -215,7 +215,7 @@ static void emit_attention(struct emitter *e)
     emit(e, SMR_KERNEL_ATTENTION, e->schedule->params.cache_type,
          (struct smr_binding[]){e->schedule->rows, e->schedule->pages, binding_of(e, e->op->in),
                                 cache_of(e, e->op->layer, false), cache_of(e, e->op->layer, true),
-                                partial},
+                                partial, e->schedule->rows, e->schedule->rows},
          &push);
     if (push.n_splits == 1)
         return;

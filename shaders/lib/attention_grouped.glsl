@@ -96,13 +96,16 @@ void multiply_keys(uint n)
 }
 
 // Step 3, first half. `mine` is the invocation's query, `place_in` its number among those of it.
-void finish_scores(uint mine, uint place_in, uint n)
+// The tile begins at key `first`.
+void finish_scores(Task task, uint mine, uint place_in, uint first, uint n)
 {
+    uint row = min(task.first_row + mine / HEADS, n_rows - 1u); // absent queries have scores as well
+    uint head = min(task.first_head + mine % HEADS, n_heads - 1u);
     for (uint t = place_in; t < n; t += STEP3) {
         float s = 0.0;
         [[dont_unroll]] for (uint i = 0u; i < LANES; i++)
             s += part[(mine * TILE + t) * LANES + i];
-        score[mine * TILE + t] = score_of(s);
+        score[mine * TILE + t] = score_of(s, head, rows[row].y, first + t);
     }
 }
 
@@ -195,7 +198,7 @@ void main()
             barrier();
             multiply_keys(n);
             barrier();
-            finish_scores(mine, place_in, n);
+            finish_scores(task, mine, place_in, first, n);
             barrier();
             weigh(mine, place_in, in_run ? range[mine] : uvec2(0u), first, n, maximum, divisor);
             barrier();

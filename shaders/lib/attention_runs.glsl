@@ -21,8 +21,13 @@ uint place_of(uint t, uint n)
     return place[min(t, n - 1u)];
 }
 
+// Where a tile's keys begin, and who asks.
+struct Tile {
+    uint first, position, head;
+};
+
 // Scores of keys first_t to first_t + KEYS of a tile of n.
-void multiply_keys(uint first_t, uint n)
+void multiply_keys(Tile tile, uint first_t, uint n)
 {
     uint base[KEYS];
     [[unroll]] for (uint t = 0u; t < KEYS; t++)
@@ -55,7 +60,9 @@ void multiply_keys(uint first_t, uint n)
             sum += CACHE_SCALE(key_cache, base[i % KEYS], WHOLE) *
                    CACHE_FLOAT(key_parts[CACHE_LANES(base[i % KEYS], WHOLE) + l]) *
                    query[i / KEYS * HEAD_DIM + 8u * WHOLE + l];
-        score[i / KEYS * TILE + first_t + i % KEYS] = score_of(sum);
+        uint t = first_t + i % KEYS;
+        score[i / KEYS * TILE + t] =
+            score_of(sum, tile.head + i / KEYS, tile.position, tile.first + t);
     }
 }
 
@@ -140,7 +147,7 @@ void main()
         uint n = min(TILE, keys.y - first);
         find_keys(table, kv_head, first, n);
         for (uint t = 0u; t < n; t += KEYS)
-            multiply_keys(t, n);
+            multiply_keys(Tile(first, rows[row].y, head), t, n);
         [[dont_unroll]] for (uint h = 0u; h < HEADS; h++)
             weigh(h, n, maximum[h], divisor[h]);
         for (uint t = 0u; t < n; t += 4u)

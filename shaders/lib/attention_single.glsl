@@ -37,26 +37,26 @@ void multiply_keys(uint n)
     }
 }
 
-// Step 3, first half: an invocation for a key.
-void finish_scores(uint n)
+// Step 3, first half: an invocation for a key, the first of which is key `first` of the sequence.
+void finish_scores(uint row, uint head, uint first, uint n)
 {
     for (uint t = gl_LocalInvocationID.x; t < n; t += WORKGROUP_SIZE) {
         float s = 0.0;
         for (uint i = 0u; i < LANES; i++)
             s += part[t * LANES + i];
-        score[t] = score_of(s);
+        score[t] = score_of(s, head, rows[row].y, first + t);
     }
 }
 
 // Scores of a tile, for all invocations to see.
-void make_scores(uint table, uint kv_head, uint first, uint n)
+void make_scores(uint row, uint head, uint first, uint n)
 {
     barrier(); // the tile before is done with shared memory
-    find_keys(table, kv_head, first, n);
+    find_keys(rows[row].w * max_pages, head / (n_heads / n_kv_heads), first, n);
     barrier();
     multiply_keys(n);
     barrier();
-    finish_scores(n);
+    finish_scores(row, head, first, n);
     barrier();
 }
 
@@ -70,8 +70,6 @@ void main()
     uint head = group / n_splits % n_heads;
     uint row = group / n_splits / n_heads;
     uvec2 keys = key_range(row, split);
-    uint table = rows[row].w * max_pages;
-    uint kv_head = head / (n_heads / n_kv_heads);
     for (uint i = self; i < OCTETS * 8u; i += WORKGROUP_SIZE)
         query[i] = i < HEAD_DIM ? q[row * q_stride + head * HEAD_DIM + i] : 0.0;
 
@@ -86,7 +84,7 @@ void main()
 
     for (uint first = keys.x; first < keys.y; first += TILE) {
         uint n = min(TILE, keys.y - first);
-        make_scores(table, kv_head, first, n);
+        make_scores(row, head, first, n);
         float before = maximum;
         for (uint t = 0u; t < n; t++)
             maximum = max(maximum, score[t]);

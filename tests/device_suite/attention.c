@@ -1,7 +1,9 @@
 // attention.c - cases of the attention kernel: head sizes 2 to 512, grouped queries, windows,
-// soft-capping, splits (more than there are keys, too), scattered pages, several sequences,
-// padding.
+// soft-capping, splits (more than there are keys, too), scattered pages, several sequences, padding,
+// keys to the end of a sequence, biases by distance.
 #include "suite_impl.h"
+
+enum { FULL = SMR_ATTENTION_FULL, BIAS = SMR_ATTENTION_BIAS };
 
 static const struct attention_case {
     enum smr_type type;
@@ -10,6 +12,7 @@ static const struct attention_case {
     uint32_t last_position, n_sequences;
     uint32_t gap; // added to the strides
     float softcap;
+    uint32_t flags, reach;
 } cases[] = {
     {SMR_F32, 1, 1, 1, 2, 1, 0, 1, 0, 1, 0, 0},
     {SMR_F32, 1, 3, 1, 8, 16, 0, 1, 5, 1, 0, 0},
@@ -33,6 +36,23 @@ static const struct attention_case {
     {SMR_Q8_0, 3, 4, 1, 256, 32, 200, 3, 500, 2, 0, 0},
     {SMR_Q8_0, 2, 6, 6, 32, 16, 0, 1, 77, 2, 5, 15},
     {SMR_Q8_0, 21, 6, 2, 96, 16, 0, 1, 0, 1, 0, 0},
+    // A source that sees itself; a text that sees a source; biases with a reach beyond the keys and
+    // short of them.
+    {SMR_F32, 3, 6, 6, 64, 16, 0, 1, 90, 1, 0, 0, FULL, 0},
+    {SMR_F32, 1, 2, 1, 2, 1, 0, 1, 3, 1, 0, 0, FULL | BIAS, 1},
+    {SMR_F32, 19, 6, 6, 64, 16, 0, 1, 0, 1, 0, 0, FULL | BIAS, 128},
+    {SMR_F32, 37, 3, 3, 20, 16, 0, 1, 0, 3, 5, 0, FULL | BIAS, 7},
+    {SMR_F16, 40, 8, 2, 64, 32, 0, 1, 0, 2, 0, 0, FULL | BIAS, 20},
+    {SMR_F16, 1, 6, 6, 64, 64, 0, 3, 600, 1, 0, 0, FULL, 0},
+    {SMR_F16, 5, 4, 4, 32, 16, 0, 2, 150, 3, 2, 0, FULL | BIAS, 31},
+    {SMR_F16, 1, 6, 6, 64, 64, 0, 1, 300, 1, 0, 0, BIAS, 128},
+    {SMR_F32, 23, 6, 6, 42, 16, 0, 1, 0, 2, 0, 0, BIAS, 9},
+    {SMR_F16, 30, 4, 1, 64, 16, 11, 1, 0, 1, 0, 20, BIAS, 5},
+    {SMR_F16, 2, 8, 2, 64, 16, 50, 4, 400, 2, 0, 0, BIAS, 40},
+    {SMR_F32, 1, 2, 2, 256, 16, 0, 2, 70, 1, 0, 0, BIAS, 0},
+    {SMR_Q8_0, 17, 4, 2, 64, 16, 0, 1, 0, 1, 0, 0, FULL | BIAS, 128},
+    {SMR_Q8_0, 1, 4, 4, 32, 16, 0, 4, 500, 1, 0, 0, BIAS, 60},
+    {SMR_Q8_0, 1, 8, 8, 96, 32, 0, 2, 260, 1, 0, 0, FULL, 0},
 };
 
 // Without splits all is plain. With them the maximum of an empty split, -3e38, would drown the
@@ -80,6 +100,16 @@ static struct suite_operand make_pages(struct suite *s, uint32_t n_pages)
     return operand;
 }
 
+// Sequences of any length that the pages hold. One of several is empty.
+static struct suite_operand make_lengths(struct suite *s, uint32_t n_sequences, uint32_t most)
+{
+    struct suite_operand operand = suite_bytes(s, n_sequences * sizeof(uint32_t));
+    uint32_t *lengths = operand.data;
+    for (uint32_t i = 0; lengths && i < n_sequences; i++)
+        lengths[i] = i + 1 == n_sequences && i ? 0 : 1 + suite_random(s, most);
+    return operand;
+}
+
 static void run(struct suite *s, const struct attention_case *p)
 {
     const uint32_t last = p->last_position ? p->last_position : p->n_rows;
@@ -97,13 +127,17 @@ static void run(struct suite *s, const struct attention_case *p)
         .n_splits = p->n_splits,
         .scale = 0.3f,
         .softcap = p->softcap,
+        .flags = p->flags,
+        .reach = p->reach,
     };
     struct suite_case c = {
         .id = SMR_KERNEL_ATTENTION,
         .type = p->type,
-        .name = suite_printf(s, "%u rows of %u, %u/%u heads of %u, to %u, window %u, %u splits%s",
-                             p->n_rows, p->n_sequences, p->n_heads, p->n_kv_heads, p->head_dim,
-                             last, p->window, p->n_splits, p->softcap > 0 ? ", softcap" : ""),
+        .name =
+            suite_printf(s, "%u rows of %u, %u/%u heads of %u, to %u, window %u, %u splits%s%s%s",
+                         p->n_rows, p->n_sequences, p->n_heads, p->n_kv_heads, p->head_dim, last,
+                         p->window, p->n_splits, p->softcap > 0 ? ", softcap" : "",
+                         p->flags & FULL ? ", full" : "", p->flags & BIAS ? ", bias" : ""),
         .push = &push,
         .decode = decode,
     };
@@ -117,6 +151,11 @@ static void run(struct suite *s, const struct attention_case *p)
                              ? (size_t)p->n_rows * push.out_stride
                              : (size_t)p->n_rows * p->n_heads * p->n_splits * (p->head_dim + 2);
     c.operands[5] = suite_floats(s, n_out, 1.0f);
+    c.operands[6] = p->flags & FULL ? make_lengths(s, p->n_sequences, max_pages * p->page_size)
+                                    : suite_anything(s);
+    c.operands[7] = p->flags & BIAS
+                        ? suite_floats(s, (size_t)p->n_heads * (2 * (size_t)p->reach + 1), 3.0f)
+                        : suite_anything(s);
     suite_run(s, &c);
 }
 

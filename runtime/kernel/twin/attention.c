@@ -1,4 +1,4 @@
-// attention.c - causal attention over a paged cache; the formulas are in kernel.h.
+// attention.c - attention over a paged cache; the formulas are in kernel.h.
 #include "kernel/twin/twin.h"
 
 #include <assert.h>
@@ -13,7 +13,8 @@ struct item {
     const struct smr_twin_args *args;
     const uint32_t *pages; // of the row's sequence
     const float *q;        // [head_dim]
-    uint32_t kv_head;
+    const float *bias;     // of the head at distance 0; NULL without
+    uint32_t kv_head, position;
     uint32_t begin, end; // keys
 };
 
@@ -30,14 +31,19 @@ static size_t cache_first(const struct item *item, uint32_t t)
     return (slot * p->n_kv_heads + item->kv_head) * p->head_dim;
 }
 
-static float score(const struct item *item, const float *key)
+static float score(const struct item *item, const float *key, uint32_t t)
 {
     const struct smr_attention_push *p = item->push;
     float dot = 0;
     for (uint32_t i = 0; i < p->head_dim; i++)
         dot += item->q[i] * key[i];
-    const float s = p->scale * dot;
-    return p->softcap != 0 ? p->softcap * tanhf(s / p->softcap) : s;
+    float s = p->scale * dot;
+    if (p->softcap != 0)
+        s = p->softcap * tanhf(s / p->softcap);
+    if (!item->bias)
+        return s;
+    const int64_t reach = p->reach, distance = (int64_t)t - item->position;
+    return s + item->bias[distance < -reach ? -reach : distance > reach ? reach : distance];
 }
 
 static void attend(const struct item *item, struct result *result)
@@ -49,7 +55,7 @@ static void attend(const struct item *item, struct result *result)
         float vector[MAX_HEAD_DIM];
         const size_t first = cache_first(item, t);
         smr_cache_read(type, item->args->bindings[3], first, vector, p->head_dim);
-        const float s = score(item, vector);
+        const float s = score(item, vector, t);
         float weight = 1;
         if (s > result->maximum) {
             const float before = expf(result->maximum - s);
@@ -67,11 +73,12 @@ static void attend(const struct item *item, struct result *result)
     }
 }
 
-// The keys of split `split` of the row at `position`.
-static void set_keys(struct item *item, uint32_t position, uint32_t split)
+// The keys of split `split` of a row.
+static void set_keys(struct item *item, const struct smr_row *row, uint32_t split)
 {
     const struct smr_attention_push *p = item->push;
-    const uint32_t hi = position + 1;
+    const uint32_t *lengths = item->args->bindings[6];
+    const uint32_t hi = p->flags & SMR_ATTENTION_FULL ? lengths[row->sequence] : row->position + 1;
     const uint32_t lo = p->window && hi > p->window ? hi - p->window : 0;
     const uint32_t chunk = smr_div_up(hi - lo, p->n_splits);
     item->begin = smr_min_u32(hi, lo + split * chunk);
@@ -83,7 +90,7 @@ void smr_twin_attention(const struct smr_twin_args *args)
     const struct smr_attention_push *p = args->push;
     const struct smr_row *rows = args->bindings[0];
     const uint32_t *pages = args->bindings[1];
-    const float *q = args->bindings[2];
+    const float *q = args->bindings[2], *bias = args->bindings[7];
     float *out = args->bindings[5];
     assert(p->head_dim <= MAX_HEAD_DIM);
 
@@ -95,10 +102,13 @@ void smr_twin_attention(const struct smr_twin_args *args)
                     .args = args,
                     .q = q + row * p->q_stride + (size_t)h * p->head_dim,
                     .kv_head = h / (p->n_heads / p->n_kv_heads),
+                    .position = rows[row].position,
                 };
+                if (p->flags & SMR_ATTENTION_BIAS)
+                    item.bias = bias + (size_t)h * (2 * (size_t)p->reach + 1) + p->reach;
                 if (rows[row].slot != SMR_NO_SLOT) {
                     item.pages = pages + (size_t)rows[row].sequence * p->max_pages;
-                    set_keys(&item, rows[row].position, split);
+                    set_keys(&item, &rows[row], split);
                 }
                 struct result result;
                 attend(&item, &result);

@@ -32,6 +32,7 @@ PRIVATE = {
     "device/hazards.h",
     "model/gguf.h",
     "model/hparams.h",
+    "model/model_file.h",
     "model/names.h",
     "model/tensor.h",
 }

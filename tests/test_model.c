@@ -83,6 +83,62 @@ static void test_tiny(void **state)
     gguf_builder_finish(&builder);
 }
 
+// Queries, keys and values in one, and gate and up: found by the names of their parts.
+static void test_fused(void **state)
+{
+    struct gguf_builder builder;
+    gguf_tiny_keys(&builder, 3);
+    gguf_tensor(&builder, "blk.0.attn_qkv.weight", 2, (uint64_t[]){32, 64}, SMR_Q8_0, 0);
+    gguf_tensor(&builder, "blk.0.attn_qkv.bias", 1, (uint64_t[]){64}, SMR_F32, 2176);
+    gguf_tensor(&builder, "blk.0.ffn_up.weight", 2, (uint64_t[]){32, 96}, SMR_F16, 2432);
+    gguf_tensor(&builder, "blk.1.ffn_up.weight", 2, (uint64_t[]){32, 48}, SMR_F16, 8576);
+    gguf_tensor(&builder, "blk.1.attn_qkv.weight", 2, (uint64_t[]){32, 65}, SMR_F16, 11648);
+    gguf_data(&builder, 32, 11648 + 65 * 64);
+    smr_context *context = smr_context_create(NULL);
+    smr_model *model = smr_model_open_memory(context, "x", builder.data, builder.size);
+    assert_non_null(model);
+    assert_int_equal(model->n_tensors, 5);
+    const struct smr_tensor *qkv = smr_model_tensor(model, "blk.0.attn_qkv.weight");
+    const struct smr_tensor *k = smr_model_tensor(model, "blk.0.attn_k.weight");
+    const struct smr_tensor *v = smr_model_tensor(model, "blk.0.attn_v.bias");
+    const struct smr_tensor *up = smr_model_tensor(model, "blk.0.ffn_up.weight");
+    const struct smr_tensor *gate = smr_model_tensor(model, "blk.0.ffn_gate.weight");
+    assert_true(qkv && k && v && up && gate);
+    assert_string_equal(k->name, "blk.0.attn_k.weight");
+    assert_ptr_equal(k->data, qkv->data + 34 * 32);
+    assert_int_equal(k->dims[1], 16);
+    assert_int_equal(k->size, 34 * 16);
+    assert_ptr_equal(v->data, smr_model_tensor(model, "blk.0.attn_qkv.bias")->data + 4 * 48);
+    assert_int_equal(v->dims[0], 16);
+    assert_int_equal(v->size, 64);
+    assert_ptr_equal(gate->data, model->tensors[2].data);
+    assert_ptr_equal(up->data, model->tensors[2].data + 48 * 64);
+    assert_int_equal(up->dims[1], 48);
+    assert_int_equal(model->tensors[2].dims[1], 96);
+    assert_null(smr_model_tensor(model, "blk.1.ffn_gate.weight")); // up alone
+    assert_null(smr_model_tensor(model, "blk.1.attn_q.weight"));   // other rows than the heads say
+    smr_model_close(model);
+    smr_context_destroy(context);
+    gguf_builder_finish(&builder);
+}
+
+// The parts of a fused tensor are there already.
+static void test_fused_and_alone(void **state)
+{
+    struct gguf_builder builder;
+    gguf_tiny_keys(&builder, 3);
+    gguf_tensor(&builder, "blk.0.ffn_up.weight", 2, (uint64_t[]){32, 96}, SMR_F16, 0);
+    gguf_tensor(&builder, "blk.0.ffn_gate.weight", 2, (uint64_t[]){32, 48}, SMR_F16, 6144);
+    gguf_data(&builder, 32, 6144 + 3072);
+    smr_context *context = smr_context_create(NULL);
+    assert_null(smr_model_open_memory(context, "x", builder.data, builder.size));
+    assert_string_equal(
+        smr_context_error(context),
+        "x: blk.0.ffn_gate.weight: is there twice: alone, and in blk.0.ffn_up.weight");
+    smr_context_destroy(context);
+    gguf_builder_finish(&builder);
+}
+
 static void test_metadata(void **state)
 {
     struct gguf_builder builder;
@@ -436,6 +492,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiny),
+        cmocka_unit_test(test_fused),
+        cmocka_unit_test(test_fused_and_alone),
         cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_hparams),
         cmocka_unit_test(test_vocabulary_only),

@@ -29,7 +29,6 @@ struct smr_gguf {
     const char *path;
     const uint8_t *data; // the file's bytes; not owned
     size_t size;         // bytes
-    struct smr_map map;  // where `data` comes from a file
     uint32_t version;
     uint32_t alignment; // of tensor data, bytes
     struct smr_metadata metadata;

@@ -1,19 +1,10 @@
 // model.c - opening a model of one file or several, and finding things in it.
-#include "model/gguf.h"
 #include "model/hparams.h"
+#include "model/model_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-// What a model owns.
-struct smr_model_file {
-    struct smr_arena arena; // everything that was parsed
-    struct smr_gguf *parts; // [n_parts]; metadata comes from the first
-    uint32_t n_parts;
-    struct smr_names tensor_names; // an index in smr_model.tensors
-    smr_vocab_destroy_fn *destroy_vocab;
-};
 
 // ---- parts ------------------------------------------------------------------------------------
 
@@ -21,10 +12,12 @@ static bool open_part(struct smr_model *model, struct smr_gguf *part, const char
 {
     *part =
         (struct smr_gguf){.context = model->context, .arena = &model->file->arena, .path = path};
-    if (!smr_map_open(model->context, path, &part->map))
+    struct smr_map *map = &model->file->maps[model->file->n_maps];
+    if (!smr_map_open(model->context, path, map))
         return false;
-    part->data = part->map.data;
-    part->size = part->map.size;
+    model->file->n_maps++;
+    part->data = map->data;
+    part->size = map->size;
     return smr_gguf_parse(part);
 }
 
@@ -44,7 +37,7 @@ static void make_suffix(char suffix[32], uint32_t index, uint32_t n_parts)
 }
 
 // How many parts there are, with `part` opened as the first.
-static bool check_first_part(const struct smr_gguf *part, uint32_t *n_parts)
+static bool check_first_part(const struct smr_gguf *part, bool is_file, uint32_t *n_parts)
 {
     uint32_t index, count;
     char suffix[32];
@@ -62,7 +55,7 @@ static bool check_first_part(const struct smr_gguf *part, uint32_t *n_parts)
                              "this is part %" PRIu32 " of %" PRIu32 ": open the one named ...%s",
                              index + 1, count, suffix);
     }
-    if (!part->map.data)
+    if (!is_file)
         return smr_gguf_fail(part, "split.count", "a part of a model, not in a file");
     make_suffix(suffix, 0, count);
     size_t length = strlen(part->path), end = strlen(suffix);
@@ -92,6 +85,11 @@ static bool open_other_parts(struct smr_model *model, uint32_t n_parts)
     struct smr_gguf *parts = smr_arena_alloc(&file->arena, n_parts, sizeof *parts);
     if (!parts)
         return false;
+    struct smr_map *maps = smr_arena_alloc(&file->arena, n_parts, sizeof *maps);
+    if (!maps)
+        return false;
+    maps[0] = file->maps[0];
+    file->maps = maps;
     parts[0] = file->parts[0];
     file->parts = parts;
     file->n_parts = n_parts;
@@ -148,7 +146,11 @@ static bool collect_tensors(struct smr_model *model)
 
 const struct smr_tensor *smr_model_tensor(const struct smr_model *model, const char *name)
 {
-    uint32_t index = smr_names_find(&model->file->tensor_names, name);
+    const struct smr_model_file *file = model->file;
+    uint32_t index = smr_names_find(&file->view_names, name);
+    if (index != SMR_NO_NAME)
+        return &file->views[index];
+    index = smr_names_find(&file->tensor_names, name);
     return index == SMR_NO_NAME ? NULL : &model->tensors[index];
 }
 
@@ -218,7 +220,8 @@ static struct smr_model *create_model(smr_context *context, const char *path)
     smr_arena_init(&file->arena, context);
     model->path = smr_arena_strndup(&file->arena, path, strlen(path));
     file->parts = smr_arena_alloc(&file->arena, 1, sizeof *file->parts);
-    if (!model->path || !file->parts) {
+    file->maps = smr_arena_alloc(&file->arena, 1, sizeof *file->maps);
+    if (!model->path || !file->parts || !file->maps) {
         smr_model_close(model);
         return NULL;
     }
@@ -231,14 +234,14 @@ static bool finish_open(struct smr_model *model)
 {
     struct smr_model_file *file = model->file;
     uint32_t n_parts;
-    if (!check_first_part(&file->parts[0], &n_parts))
+    if (!check_first_part(&file->parts[0], file->n_maps > 0, &n_parts))
         return false;
     if (n_parts > 1 && !open_other_parts(model, n_parts))
         return false;
     const struct smr_gguf *first = &file->parts[0];
     model->metadata = &file->parts[0].metadata;
     if (!read_architecture(model, first) || !collect_tensors(model) ||
-        !smr_hparams_read(model, first))
+        !smr_hparams_read(model, first) || !smr_model_add_views(model))
         return false;
     model->name = smr_metadata_string(model->metadata, "general.name");
     if (!model->name || !*model->name)
@@ -284,8 +287,8 @@ void smr_model_close(smr_model *model)
         return;
     struct smr_model_file *file = model->file;
     smr_model_set_vocab(model, NULL, NULL);
-    for (uint32_t i = 0; i < file->n_parts; i++)
-        smr_map_close(&file->parts[i].map);
+    for (uint32_t i = 0; i < file->n_maps; i++)
+        smr_map_close(&file->maps[i]);
     smr_arena_finish(&file->arena);
     smr_free(model->context, model);
 }
@@ -315,15 +318,13 @@ static const char *describe_weights(const struct smr_model *model, struct smr_mo
     uint64_t best = 0;
     const char *type = NULL;
     for (uint32_t i = 0; i < model->n_tensors; i++) {
-        if (model->tensors[i].view)
-            continue;
         info->n_params += count_elements(&model->tensors[i]);
         info->size += model->tensors[i].size;
     }
     for (uint32_t t = 0; t <= SMR_BF16; t++) {
         uint64_t n = 0;
         for (uint32_t i = 0; i < model->n_tensors; i++)
-            if (!model->tensors[i].view && model->tensors[i].type == (enum smr_type)t)
+            if (model->tensors[i].type == (enum smr_type)t)
                 n += count_elements(&model->tensors[i]);
         if (n > best) {
             best = n;
@@ -359,9 +360,9 @@ bool smr_model_mapping(const struct smr_model *model, uint32_t index, const void
                        size_t *size)
 {
     const struct smr_model_file *file = model->file;
-    if (index >= file->n_parts || !file->parts[index].map.data)
+    if (index >= file->n_maps)
         return false;
-    *data = file->parts[index].map.data;
-    *size = file->parts[index].map.size;
+    *data = file->maps[index].data;
+    *size = file->maps[index].size;
     return true;
 }

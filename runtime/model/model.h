@@ -23,7 +23,6 @@ struct smr_tensor {
     // In the mapping; NULL where the file has the tensor otherwise: then smr_tensor_read() makes it.
     const uint8_t *data;
     const struct smr_tensor_source *source; // for smr_tensor_read(); NULL where there is `data`
-    bool view; // rows of another tensor of the model: not for counting, nor for writing to a file
 };
 
 // Rows of dims[0] elements; all dimensions but the first count them.
@@ -108,7 +107,7 @@ struct smr_model {
     const char *architecture; // general.architecture
     struct smr_hparams hparams;
     struct smr_metadata *metadata;
-    const struct smr_tensor *tensors;
+    const struct smr_tensor *tensors; // as GGUF has them: what counts, and is written to a file
     uint32_t n_tensors;
     const char *chat_template;   // tokenizer.chat_template; NULL without one
     struct smr_vocab *vocab;     // text/: NULL until the first use
@@ -128,7 +127,9 @@ void smr_model_describe(const struct smr_model *model, struct smr_model_info *in
 bool smr_model_mapping(const struct smr_model *model, uint32_t index, const void **data,
                        size_t *size);
 
-// NULL when there is none. O(1): a hash table.
+// NULL when there is none. O(1): a hash table. Where `tensors` has queries, keys and values in one
+// (attn_qkv), or gate and up (ffn_up of twice n_ff), their parts are found as attn_q, attn_k, attn_v,
+// ffn_gate and ffn_up.
 const struct smr_tensor *smr_model_tensor(const struct smr_model *model, const char *name);
 // Name by printf, as "blk.%u.attn_q.weight".
 const struct smr_tensor *smr_model_tensor_f(const struct smr_model *model, const char *format, ...)

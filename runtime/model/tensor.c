@@ -102,7 +102,6 @@ bool smr_tensor_slice(const struct smr_tensor *tensor, const char *name, uint64_
     slice->name = smr_arena_strndup(arena, name, strlen(name));
     slice->dims[dim] = n;
     slice->size = n * step;
-    slice->view = true;
     if (!slice->name)
         return false;
     if (tensor->data) {

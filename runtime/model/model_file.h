@@ -1,0 +1,19 @@
+// model_file.h - what a model owns, and how each kind of file fills it in. Private to model/.
+#pragma once
+
+#include "model/gguf.h"
+
+struct smr_model_file {
+    struct smr_arena arena; // everything that was parsed
+    struct smr_gguf *parts; // [n_parts]; metadata comes from the first. Of a folder there is one
+    uint32_t n_parts;
+    struct smr_map *maps; // [n_maps], in an arena
+    uint32_t n_maps;
+    struct smr_names tensor_names; // an index in smr_model.tensors
+    struct smr_tensor *views;      // parts of fused tensors
+    struct smr_names view_names;   // an index in `views`; they count before tensor_names
+    smr_vocab_destroy_fn *destroy_vocab;
+};
+
+// views.c: find fused tensors and give their parts names. The hyperparameters are known.
+bool smr_model_add_views(struct smr_model *model);

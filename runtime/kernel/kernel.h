@@ -214,6 +214,7 @@ const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id);
 struct smr_kernel_set;
 struct smr_kernel_set *smr_kernel_set_create(smr_device *device, enum smr_kernels mode);
 void smr_kernel_set_destroy(struct smr_kernel_set *set);
+smr_device *smr_kernel_set_device(const struct smr_kernel_set *set);
 
 // The variant to use for this push: with SMR_KERNELS_PLAIN variant 0, else the last in the row
 // whose capabilities the device has, that suits a processor if it is one, and whose specialise()

@@ -80,6 +80,11 @@ void smr_kernel_set_destroy(struct smr_kernel_set *set)
     smr_free(set->context, set);
 }
 
+smr_device *smr_kernel_set_device(const struct smr_kernel_set *set)
+{
+    return set->device;
+}
+
 // ---- choosing ---------------------------------------------------------------------------------
 
 static bool has_type(const struct smr_kernel_desc *desc, enum smr_type type)

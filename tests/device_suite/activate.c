@@ -40,18 +40,12 @@ void suite_activate(struct suite *s)
             .flags = p->flags,
             .param = 30,
         };
-        const bool alone = p->flags & SMR_ACTIVATE_NO_UP;
-        struct suite_case c = {
-            .id = SMR_KERNEL_ACTIVATE,
-            .type = SMR_F32,
-            .name = suite_printf(s, "%s%s, %u rows of %u, to %g", names[p->activation],
-                                 alone ? "" : " gating", p->n_rows, p->n_cols, p->range),
-            .push = &push,
-        };
-        c.operands[0] = suite_floats(s, (size_t)p->n_rows * push.gate_stride, p->range);
-        c.operands[1] =
-            alone ? suite_anything(s) : suite_floats(s, (size_t)p->n_rows * push.up_stride, 1.0f);
-        c.operands[2] = suite_floats(s, (size_t)p->n_rows * push.out_stride, 1.0f);
-        suite_run(s, &c);
+        const struct smr_case_params params = {
+            .id = SMR_KERNEL_ACTIVATE, .type = SMR_F32, .push = &push, .range = p->range};
+        const char *gating = p->flags & SMR_ACTIVATE_NO_UP ? "" : " gating";
+        suite_run(s,
+                  suite_printf(s, "%s%s, %u rows of %u, to %g", names[p->activation], gating,
+                               p->n_rows, p->n_cols, (double)p->range),
+                  &params);
     }
 }

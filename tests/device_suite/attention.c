@@ -55,65 +55,10 @@ static const struct attention_case {
     {SMR_Q8_0, 1, 8, 8, 96, 32, 0, 2, 260, 1, 0, 0, FULL, 0},
 };
 
-// Without splits all is plain. With them the maximum of an empty split, -3e38, would drown the
-// rest.
-static size_t decode(const struct suite_case *c, uint32_t binding, const void *data, float *values)
-{
-    const size_t n = c->operands[binding].size / sizeof *values;
-    for (size_t i = 0; i < n; i++) {
-        const float value = ((const float *)data)[i];
-        values[i] = value < -1e38f ? -1.0f : value;
-    }
-    return n;
-}
-
-// Either a prompt (last_position 0), its rows shared out in runs among the sequences, or rows at
-// random positions up to the last. Every sixth row of those is padding.
-static struct suite_operand make_rows(struct suite *s, const struct attention_case *p)
-{
-    struct suite_operand operand = suite_bytes(s, p->n_rows * sizeof(struct smr_row));
-    struct smr_row *rows = operand.data;
-    const uint32_t run = smr_div_up(p->n_rows, p->n_sequences);
-    for (uint32_t i = 0; rows && i < p->n_rows; i++) {
-        const bool prompt = p->last_position == 0;
-        rows[i].sequence = prompt ? i / run : i % p->n_sequences;
-        rows[i].position = prompt               ? i % run
-                           : i + 1 == p->n_rows ? p->last_position
-                                                : suite_random(s, p->last_position + 1);
-        rows[i].slot = !prompt && i % 6 == 5 ? SMR_NO_SLOT : 0;
-    }
-    if (rows && p->n_rows > 30)
-        rows[p->n_rows - 1].slot = SMR_NO_SLOT; // a prompt that was padded
-    return operand;
-}
-
-// Every sequence has pages of its own, in random order.
-static struct suite_operand make_pages(struct suite *s, uint32_t n_pages)
-{
-    struct suite_operand operand = suite_bytes(s, n_pages * sizeof(uint32_t));
-    uint32_t *pages = operand.data;
-    for (uint32_t i = 0; pages && i < n_pages; i++) {
-        const uint32_t other = suite_random(s, i + 1);
-        pages[i] = pages[other];
-        pages[other] = i;
-    }
-    return operand;
-}
-
-// Sequences of any length that the pages hold. One of several is empty.
-static struct suite_operand make_lengths(struct suite *s, uint32_t n_sequences, uint32_t most)
-{
-    struct suite_operand operand = suite_bytes(s, n_sequences * sizeof(uint32_t));
-    uint32_t *lengths = operand.data;
-    for (uint32_t i = 0; lengths && i < n_sequences; i++)
-        lengths[i] = i + 1 == n_sequences && i ? 0 : 1 + suite_random(s, most);
-    return operand;
-}
-
 static void run(struct suite *s, const struct attention_case *p)
 {
     const uint32_t last = p->last_position ? p->last_position : p->n_rows;
-    const uint32_t max_pages = last / p->page_size + 1, n_pages = max_pages * p->n_sequences;
+    const uint32_t max_pages = last / p->page_size + 1;
     const struct smr_attention_push push = {
         .n_rows = p->n_rows,
         .n_heads = p->n_heads,
@@ -130,33 +75,17 @@ static void run(struct suite *s, const struct attention_case *p)
         .flags = p->flags,
         .reach = p->reach,
     };
-    struct suite_case c = {
-        .id = SMR_KERNEL_ATTENTION,
-        .type = p->type,
-        .name =
-            suite_printf(s, "%u rows of %u, %u/%u heads of %u, to %u, window %u, %u splits%s%s%s",
-                         p->n_rows, p->n_sequences, p->n_heads, p->n_kv_heads, p->head_dim, last,
-                         p->window, p->n_splits, p->softcap > 0 ? ", softcap" : "",
-                         p->flags & FULL ? ", full" : "", p->flags & BIAS ? ", bias" : ""),
-        .push = &push,
-        .decode = decode,
-    };
-    const size_t n_cached = (size_t)n_pages * p->page_size * p->n_kv_heads * p->head_dim;
-    c.operands[0] = make_rows(s, p);
-    c.operands[1] = make_pages(s, n_pages);
-    c.operands[2] = suite_floats(s, (size_t)p->n_rows * push.q_stride, 2.0f);
-    c.operands[3] = suite_cache(s, p->type, n_cached);
-    c.operands[4] = suite_cache(s, p->type, n_cached);
-    const size_t n_out = p->n_splits == 1
-                             ? (size_t)p->n_rows * push.out_stride
-                             : (size_t)p->n_rows * p->n_heads * p->n_splits * (p->head_dim + 2);
-    c.operands[5] = suite_floats(s, n_out, 1.0f);
-    c.operands[6] = p->flags & FULL ? make_lengths(s, p->n_sequences, max_pages * p->page_size)
-                                    : suite_anything(s);
-    c.operands[7] = p->flags & BIAS
-                        ? suite_floats(s, (size_t)p->n_heads * (2 * (size_t)p->reach + 1), 3.0f)
-                        : suite_anything(s);
-    suite_run(s, &c);
+    const struct smr_case_params params = {.id = SMR_KERNEL_ATTENTION,
+                                           .type = p->type,
+                                           .push = &push,
+                                           .last_position = p->last_position,
+                                           .n_sequences = p->n_sequences};
+    suite_run(s,
+              suite_printf(s, "%u rows of %u, %u/%u heads of %u, to %u, window %u, %u splits%s%s%s",
+                           p->n_rows, p->n_sequences, p->n_heads, p->n_kv_heads, p->head_dim, last,
+                           p->window, p->n_splits, p->softcap > 0 ? ", softcap" : "",
+                           p->flags & FULL ? ", full" : "", p->flags & BIAS ? ", bias" : ""),
+              &params);
 }
 
 void suite_attention(struct suite *s)

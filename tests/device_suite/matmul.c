@@ -1,5 +1,5 @@
 // matmul.c - cases of the matmul kernel: every format, sizes around those of its tiles.
-#include "blocks.h"
+#include "weights.h"
 
 // For every type. Columns are whole blocks of all of them; three blocks make rows that begin in the
 // middle of a word where the block is no multiple of four bytes.

@@ -1,5 +1,5 @@
 // matvec.c - cases of the matvec kernel: every format, 1 to 8 rows, parts of a split weight.
-#include "blocks.h"
+#include "weights.h"
 
 // For every type. Columns are whole blocks of all of them; three blocks make rows that begin in the
 // middle of a word where the block is no multiple of four bytes.

@@ -36,24 +36,12 @@ void suite_norm(struct suite *s)
             .flags = cases[i].flags,
             .eps = 1e-5f,
         };
-        struct suite_case c = {
-            .id = SMR_KERNEL_NORM,
-            .type = SMR_F32,
-            .name = suite_printf(s, "%ux%u of %u, strides %u and %u%s%s%s", push.n_rows,
-                                 push.n_heads, push.n_cols, push.in_stride, push.out_stride,
-                                 push.flags & SMR_NORM_LAYER ? ", layer" : "",
-                                 push.flags & SMR_NORM_BIAS ? ", bias" : "",
-                                 push.flags & SMR_NORM_ADD ? ", add" : ""),
-            .push = &push,
-        };
-        c.operands[0] = suite_floats(s, (size_t)push.n_rows * push.in_stride, 3.0f);
-        c.operands[1] = suite_floats(s, push.n_cols, 1.0f);
-        c.operands[2] =
-            push.flags & SMR_NORM_BIAS ? suite_floats(s, push.n_cols, 1.0f) : suite_anything(s);
-        c.operands[3] = suite_floats(s, (size_t)push.n_rows * push.out_stride, 1.0f);
-        if (c.operands[0].data && (push.flags & SMR_NORM_LAYER)) // variance around a large mean
-            for (size_t j = 0; j < c.operands[0].size / sizeof(float); j++)
-                ((float *)c.operands[0].data)[j] += 10.0f;
-        suite_run(s, &c);
+        suite_run(s,
+                  suite_printf(s, "%ux%u of %u, strides %u and %u%s%s%s", push.n_rows, push.n_heads,
+                               push.n_cols, push.in_stride, push.out_stride,
+                               push.flags & SMR_NORM_LAYER ? ", layer" : "",
+                               push.flags & SMR_NORM_BIAS ? ", bias" : "",
+                               push.flags & SMR_NORM_ADD ? ", add" : ""),
+                  &(struct smr_case_params){.id = SMR_KERNEL_NORM, .type = SMR_F32, .push = &push});
     }
 }

@@ -19,11 +19,11 @@ static const struct reduce_case {
     {2, 3000, 0, SPECIAL, "2 rows of 3000, with infinities and NaN"},
 };
 
-static void fill(struct suite *s, enum content content, float *logits, size_t n)
+static void fill(struct smr_case *c, enum content content, float *logits, size_t n)
 {
     for (size_t i = 0; logits && i < n; i++) {
         if (content == TIES)
-            logits[i] = (float)suite_random(s, 5);
+            logits[i] = (float)smr_case_random(c, 5);
         if (content == LOW)
             logits[i] = -1e30f;
         if (content == SPECIAL && i % 3 == 0)
@@ -37,28 +37,6 @@ static void fill(struct suite *s, enum content content, float *logits, size_t n)
     }
 }
 
-// Maximum and sum; sums of all orders of magnitude do not occur, maxima of 3e38 do.
-static size_t decode(const struct suite_case *c, uint32_t binding, const void *data, float *values)
-{
-    const struct smr_reduced *reduced = data;
-    const size_t n = c->operands[binding].size / sizeof *reduced;
-    for (size_t i = 0; i < n; i++) {
-        values[2 * i] = reduced[i].maximum * 1e-20f;
-        values[2 * i + 1] = reduced[i].sum;
-    }
-    return 2 * n;
-}
-
-static const char *check(const struct suite_case *c, uint32_t binding, const void *expected,
-                         const void *actual)
-{
-    const struct smr_reduced *a = expected, *b = actual;
-    for (size_t i = 0; i < c->operands[binding].size / sizeof *a; i++)
-        if (a[i].index != b[i].index || a[i].maximum != b[i].maximum)
-            return "another index or maximum than the twin's";
-    return NULL;
-}
-
 void suite_reduce(struct suite *s)
 {
     for (size_t i = 0; i < SMR_COUNT(cases); i++) {
@@ -68,18 +46,11 @@ void suite_reduce(struct suite *s)
             .n_rows = p->n_rows,
             .in_stride = p->n_cols + p->gap,
         };
-        struct suite_case c = {
-            .id = SMR_KERNEL_REDUCE,
-            .type = SMR_F32,
-            .name = p->name,
-            .push = &push,
-            .decode = decode,
-            .check = check,
-        };
-        c.operands[0] = suite_floats(s, (size_t)p->n_rows * push.in_stride, 10.0f);
-        fill(s, p->content, c.operands[0].data, c.operands[0].size / sizeof(float));
-        c.operands[1] =
-            suite_floats(s, 4 * (size_t)p->n_rows * smr_div_up(p->n_cols, SMR_REDUCE_CHUNK), 1.0f);
-        suite_run(s, &c);
+        struct smr_case c;
+        smr_case_init(
+            &c, &s->arena,
+            &(struct smr_case_params){.id = SMR_KERNEL_REDUCE, .type = SMR_F32, .push = &push});
+        fill(&c, p->content, c.operands[0].data, c.operands[0].size / sizeof(float));
+        suite_run_case(s, p->name, &c);
     }
 }

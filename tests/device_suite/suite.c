@@ -1,66 +1,8 @@
-// suite.c - running cases: the twin on host memory, the kernel on the device, and comparing them.
+// suite.c - running the tables' cases with every variant, and reporting.
 #include "suite_impl.h"
 
-#include "kernel/twin/twin.h"
-
-#include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { GUARD = 256 }; // bytes before and after each range on the device, at least
-
-// ---- operands ---------------------------------------------------------------------------------
-
-// xorshift64* (Vigna, arXiv:1402.6246)
-static uint64_t next_random(struct suite *s)
-{
-    s->random ^= s->random >> 12;
-    s->random ^= s->random << 25;
-    s->random ^= s->random >> 27;
-    return s->random * 0x2545f4914f6cdd1d;
-}
-
-uint32_t suite_random(struct suite *s, uint32_t n)
-{
-    return (uint32_t)((next_random(s) >> 32) * n >> 32);
-}
-
-float suite_random_float(struct suite *s)
-{
-    return (float)(next_random(s) >> 40) * (2.0f / 16777216.0f) - 1.0f;
-}
-
-struct suite_operand suite_floats(struct suite *s, size_t n, float scale)
-{
-    float *data = smr_arena_alloc(&s->arena, n, sizeof *data);
-    for (size_t i = 0; data && i < n; i++)
-        data[i] = scale * suite_random_float(s);
-    return (struct suite_operand){data, n * sizeof *data};
-}
-
-struct suite_operand suite_bytes(struct suite *s, size_t size)
-{
-    size = smr_align_up(size, 4);
-    uint8_t *data = smr_arena_alloc(&s->arena, size, 1);
-    for (size_t i = 0; data && i < size; i++)
-        data[i] = (uint8_t)(next_random(s) >> 56);
-    return (struct suite_operand){data, size};
-}
-
-struct suite_operand suite_anything(struct suite *s)
-{
-    return suite_bytes(s, 16);
-}
-
-struct suite_operand suite_cache(struct suite *s, enum smr_type type, size_t n)
-{
-    struct suite_operand floats = suite_floats(s, n, 1.0f);
-    struct suite_operand cache = suite_bytes(s, smr_cache_size(type, (uint32_t)n));
-    if (floats.data && cache.data)
-        smr_cache_write(type, cache.data, 0, floats.data, (uint32_t)n);
-    return cache;
-}
 
 const char *suite_printf(struct suite *s, const char *format, ...)
 {
@@ -73,193 +15,24 @@ const char *suite_printf(struct suite *s, const char *format, ...)
     return copy ? copy : "";
 }
 
-// ---- comparing --------------------------------------------------------------------------------
-
-static size_t decode(const struct suite_case *c, uint32_t binding, const void *data, float *values)
-{
-    if (c->decode)
-        return c->decode(c, binding, data, values);
-    memcpy(values, data, c->operands[binding].size);
-    return c->operands[binding].size / sizeof *values;
-}
-
-// Normalised mean squared error over the elements that the twin changed; NAN when the device gave
-// something that is not finite where the twin did.
-static double difference(const float *before, const float *expected, const float *actual, size_t n)
-{
-    double squares = 0, all = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (expected[i] == before[i])
-            continue;
-        if (!isfinite(actual[i]) && isfinite(expected[i]))
-            return NAN;
-        double d = (double)actual[i] - expected[i];
-        squares += d * d;
-        all += (double)expected[i] * expected[i];
-    }
-    return squares == 0 ? 0 : squares / fmax(all, 1e-30);
-}
-
-// Compare one output. Returns what is wrong, or NULL.
-static const char *compare(struct suite *s, const struct suite_case *c, uint32_t binding,
-                           const void *expected, const void *actual,
-                           struct smr_suite_result *result)
-{
-    const struct suite_operand *operand = &c->operands[binding];
-    const uint32_t *before = operand->data, *twin = expected, *device = actual;
-    assert(before && twin && device);
-    for (size_t i = 0; i < operand->size / 4; i++)
-        if (twin[i] == before[i] && device[i] != before[i])
-            return suite_printf(s, "binding %u: word %zu was changed from %08x to %08x", binding, i,
-                                before[i], device[i]);
-
-    float *values = smr_arena_alloc(&s->arena, 3 * operand->size, sizeof *values);
-    if (!values)
-        return "out of memory";
-    float *a = values, *b = a + operand->size, *d = b + operand->size;
-    size_t n = decode(c, binding, before, a);
-    decode(c, binding, expected, b);
-    decode(c, binding, actual, d);
-    const double error = difference(a, b, d, n);
-    if (!(error <= result->error)) // NAN too
-        result->error = error;
-    if (!(error <= result->tolerance)) {
-        size_t at = 0;
-        while (at + 1 < n && fabsf(b[at] - d[at]) <= 1e-3f * (1 + fabsf(b[at])))
-            at++;
-        return suite_printf(s, "binding %u: error %.3g, tolerance %.3g; value %zu is %g, not %g",
-                            binding, error, result->tolerance, at, d[at], b[at]);
-    }
-    return c->check ? c->check(c, binding, expected, actual) : NULL;
-}
-
 // ---- running ----------------------------------------------------------------------------------
 
-// The twin's results: copies of the operands, changed.
-static bool run_twin(struct suite *s, const struct suite_case *c, const struct smr_kernel_key *key,
-                     void *results[])
-{
-    const struct smr_kernel_desc *desc = smr_kernel_desc(c->id);
-    struct smr_twin_args args = {.push = c->push, .type = key->type, .constants = key->constants};
-    for (uint32_t i = 0; i < desc->n_bindings; i++) {
-        results[i] = smr_arena_alloc(&s->arena, c->operands[i].size, 1);
-        if (!results[i])
-            return false;
-        memcpy(results[i], c->operands[i].data, c->operands[i].size);
-        args.bindings[i] = results[i];
-        args.sizes[i] = c->operands[i].size;
-    }
-    desc->groups(key, c->push, args.groups);
-    desc->twin(&args);
-    return true;
-}
-
-// The bytes around and in a range on the device.
-struct image {
-    uint8_t *data;
-    size_t guard, size; // of the guard on either side; of everything
-};
-
-static bool make_image(struct suite *s, const struct suite_operand *operand, struct image *image)
-{
-    image->guard = smr_max_u32(GUARD, smr_device_limits(s->device)->binding_alignment);
-    image->size = 2 * image->guard + operand->size;
-    image->data = smr_arena_alloc(&s->arena, image->size, 1);
-    if (!image->data)
-        return false;
-    for (size_t i = 0; i < image->size; i++)
-        image->data[i] = (uint8_t)(0xa5 ^ i);
-    memcpy(image->data + image->guard, operand->data, operand->size);
-    return true;
-}
-
-// Record `n` dispatches, submit them and wait. `time_ns` receives how long that took.
-static bool dispatch(struct suite *s, const struct suite_case *c, const struct smr_kernel_key *key,
-                     const struct smr_binding *bindings, uint32_t n, double *time_ns)
-{
-    smr_list *list = smr_list_create(s->device, c->name);
-    if (!list)
-        return false;
-    for (uint32_t i = 0; i < n; i++)
-        smr_kernel_dispatch(s->set, list, key, bindings, c->push);
-    bool done = smr_list_end(list);
-    const uint64_t begin = smr_time_ns();
-    done = done && smr_device_submit(s->device, list) && smr_device_wait(s->device);
-    *time_ns = (double)(smr_time_ns() - begin);
-    smr_list_destroy(list);
-    return done;
-}
-
-// Dispatch on the device. Fills in an image after the dispatch for each binding.
-static bool run_device(struct suite *s, const struct suite_case *c,
-                       const struct smr_kernel_key *key, struct image images[],
-                       struct smr_suite_result *result)
-{
-    const struct smr_kernel_desc *desc = smr_kernel_desc(c->id);
-    struct smr_binding bindings[SMR_MAX_BINDINGS] = {{0}};
-    bool done = false;
-    for (uint32_t i = 0; i < desc->n_bindings; i++) {
-        if (!make_image(s, &c->operands[i], &images[i]))
-            goto done;
-        struct smr_buffer_params params = {.size = images[i].size, .name = "operand"};
-        bindings[i].buffer = smr_buffer_create(s->device, &params);
-        bindings[i].offset = images[i].guard;
-        bindings[i].size = c->operands[i].size;
-        if (!bindings[i].buffer ||
-            !smr_buffer_write(bindings[i].buffer, 0, images[i].data, images[i].size))
-            goto done;
-    }
-    const uint64_t begin = smr_time_ns();
-    if (!smr_kernel_set_get(s->set, key))
-        goto done;
-    result->create_ns = (double)(smr_time_ns() - begin);
-    done = dispatch(s, c, key, bindings, 1, &result->first_ns);
-    for (uint32_t i = 0; done && i < desc->n_bindings; i++)
-        done = smr_buffer_read(bindings[i].buffer, 0, images[i].data, images[i].size);
-    const uint32_t n = s->params->n_timed;
-    if (done && n) {
-        done = dispatch(s, c, key, bindings, n, &result->time_ns);
-        result->time_ns /= n;
-    }
-done:
-    for (uint32_t i = 0; i < desc->n_bindings; i++)
-        smr_buffer_destroy(bindings[i].buffer);
-    return done;
-}
-
-static bool guards_intact(const struct image *image)
-{
-    for (size_t i = 0; i < image->guard; i++) {
-        size_t last = image->size - 1 - i;
-        if (image->data[i] != (uint8_t)(0xa5 ^ i) || image->data[last] != (uint8_t)(0xa5 ^ last))
-            return false;
-    }
-    return true;
-}
-
 // Returns what is wrong with a case on the device, or NULL.
-static const char *run_variant(struct suite *s, const struct suite_case *c,
+static const char *run_variant(struct suite *s, const struct smr_case *c,
                                const struct smr_kernel_key *key, struct smr_suite_result *result)
 {
-    const struct smr_kernel_desc *desc = smr_kernel_desc(c->id);
-    void *results[SMR_MAX_BINDINGS] = {0};
-    struct image images[SMR_MAX_BINDINGS] = {{0}};
-    if (!run_twin(s, c, key, results) || !run_device(s, c, key, images, result))
+    struct smr_case_result run = {0};
+    const uint64_t begin = smr_time_ns();
+    if (!smr_kernel_set_get(s->set, key))
         return suite_printf(s, "%s", smr_context_error(s->context));
-    for (uint32_t i = 0; i < desc->n_bindings; i++) {
-        if (!guards_intact(&images[i]))
-            return suite_printf(s, "binding %u: bytes outside its range were written", i);
-        const uint8_t *data = images[i].data + images[i].guard;
-        assert(images[i].data && c->operands[i].data);
-        if (desc->access[i] & SMR_WRITE) {
-            const char *problem = compare(s, c, i, results[i], data, result);
-            if (problem)
-                return problem;
-        } else if (memcmp(data, c->operands[i].data, c->operands[i].size) != 0) {
-            return suite_printf(s, "binding %u was written, and is only read by contract", i);
-        }
-    }
-    return NULL;
+    result->create_ns = (double)(smr_time_ns() - begin);
+    const bool done = smr_case_run(s->set, key, c, s->params->n_timed, &run);
+    result->error = run.error;
+    result->first_ns = run.first_ns;
+    result->time_ns = run.time_ns;
+    if (!done)
+        return suite_printf(s, "%s", smr_context_error(s->context));
+    return *run.problem ? suite_printf(s, "%s", run.problem) : NULL;
 }
 
 static void report(struct suite *s, const struct smr_suite_result *result)
@@ -274,7 +47,7 @@ static void report(struct suite *s, const struct smr_suite_result *result)
         s->stopped = true;
 }
 
-void suite_run(struct suite *s, const struct suite_case *c)
+void suite_run_case(struct suite *s, const char *name, const struct smr_case *c)
 {
     const struct smr_kernel_desc *desc = smr_kernel_desc(c->id);
     const uint32_t n = s->params->kernels == SMR_KERNELS_PLAIN ? 1 : desc->n_variants;
@@ -286,8 +59,8 @@ void suite_run(struct suite *s, const struct suite_case *c)
             .kernel = desc->name,
             .type = smr_type_info(c->type)->name,
             .variant = desc->variants[variant].name,
-            .name = c->name,
-            .tolerance = c->tolerance > 0 ? c->tolerance : desc->tolerance,
+            .name = name,
+            .tolerance = c->tolerance,
         };
         struct smr_kernel_key key;
         smr_context_clear_error(s->context);
@@ -303,7 +76,13 @@ void suite_run(struct suite *s, const struct suite_case *c)
     }
     smr_arena_finish(&s->arena);
     smr_arena_init(&s->arena, s->context);
-    s->random = 0x9e3779b97f4a7c15;
+}
+
+void suite_run(struct suite *s, const char *name, const struct smr_case_params *params)
+{
+    struct smr_case c;
+    smr_case_init(&c, &s->arena, params); // what has no memory has no data
+    suite_run_case(s, name, &c);
 }
 
 // ---- all kernels ------------------------------------------------------------------------------
@@ -332,7 +111,6 @@ bool smr_suite_run(smr_device *device, const struct smr_suite_params *params,
         .device = device,
         .params = params,
         .summary = summary,
-        .random = 0x9e3779b97f4a7c15,
     };
     s.set = smr_kernel_set_create(device, params->kernels);
     if (!s.set)

@@ -1,7 +1,8 @@
 // suite_impl.h - what the files of cases use. Memory comes from the suite and lives until the case
-// was run; functions that make operands return NULL when there is none, which suite_run() reports.
+// was run.
 #pragma once
 
+#include "kernel/case.h"
 #include "suite.h"
 
 struct suite {
@@ -11,44 +12,15 @@ struct suite {
     const struct smr_suite_params *params;
     struct smr_suite_summary *summary;
     struct smr_arena arena; // of the case
-    uint64_t random;        // state; set anew for each case
     bool stopped;
 };
 
-// What a binding holds before the dispatch, on the host.
-struct suite_operand {
-    void *data;
-    size_t size; // bytes, a multiple of 4
-};
+// Make a case, run it with every variant, and report. Frees the suite's memory.
+void suite_run(struct suite *s, const char *name, const struct smr_case_params *params);
 
-struct suite_case {
-    enum smr_kernel_id id;
-    enum smr_type type;
-    const char *name;
-    const void *push; // the kernel's struct
-    struct suite_operand operands[SMR_MAX_BINDINGS];
-    double tolerance; // 0: the registry's
-
-    // How floats are read from output `binding`, when it does not hold plain f32: fill in `values`
-    // (room for as many as the operand has bytes) and return how many there are. Optional.
-    size_t (*decode)(const struct suite_case *c, uint32_t binding, const void *data, float *values);
-    // More to see to, given the output the twin made and that of the device. Returns what is wrong,
-    // or NULL. Optional.
-    const char *(*check)(const struct suite_case *c, uint32_t binding, const void *expected,
-                         const void *actual);
-};
-
-// Run a case with every variant, and report. Frees the case's memory.
-void suite_run(struct suite *s, const struct suite_case *c);
-
-// One operand each. Values are even in [-1, 1), times `scale`.
-struct suite_operand suite_floats(struct suite *s, size_t n, float scale);
-struct suite_operand suite_bytes(struct suite *s, size_t size); // random; size is rounded up to 4
-struct suite_operand suite_anything(struct suite *s);           // for a binding that is not used
-struct suite_operand suite_cache(struct suite *s, enum smr_type type, size_t n); // n elements
-
-uint32_t suite_random(struct suite *s, uint32_t n); // in [0, n)
-float suite_random_float(struct suite *s);          // in [-1, 1)
+// The same for a case that was made in s->arena and changed since; where a binding has no data it is
+// reported that there is no memory.
+void suite_run_case(struct suite *s, const char *name, const struct smr_case *c);
 
 // A text that lives as long as the case.
 const char *suite_printf(struct suite *s, const char *format, ...) SMR_PRINTF(2, 3);

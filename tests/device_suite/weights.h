@@ -1,15 +1,7 @@
-// blocks.h - random weights of any type, and what the cases of the kernels that read them share.
+// weights.h - what the cases of the kernels that read weights share.
 #pragma once
 
 #include "suite_impl.h"
-
-// Fill `out` with smr_type_size(type, n_elements) bytes: every bit of a block random, but for the
-// f16 scales, which are finite, make weights of magnitude around one, and are denormal now and
-// then. The same seed gives the same bytes.
-void random_blocks(enum smr_type type, uint64_t n_elements, uint64_t seed, void *out);
-
-// The same as an operand.
-struct suite_operand suite_weights(struct suite *s, enum smr_type type, uint64_t n_elements);
 
 // All types that weights may have, in the order of the registry.
 const enum smr_type *suite_weight_types(size_t *n);

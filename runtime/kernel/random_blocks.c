@@ -1,4 +1,5 @@
-#include "blocks.h"
+// random_blocks.c - random weights of any type, for cases.
+#include "kernel/case.h"
 
 #include <string.h>
 
@@ -77,7 +78,7 @@ static void random_floats(enum smr_type type, uint64_t n, uint64_t *state, uint8
     }
 }
 
-void random_blocks(enum smr_type type, uint64_t n_elements, uint64_t seed, void *out)
+void smr_random_blocks(enum smr_type type, uint64_t n_elements, uint64_t seed, void *out)
 {
     uint64_t state = seed;
     if (type == SMR_F32 || type == SMR_F16 || type == SMR_BF16) {
@@ -101,52 +102,4 @@ void random_blocks(enum smr_type type, uint64_t n_elements, uint64_t seed, void 
             put_f16(to + i + scales.at[j], scale * uniform(&state));
         }
     }
-}
-
-struct suite_operand suite_weights(struct suite *s, enum smr_type type, uint64_t n_elements)
-{
-    struct suite_operand operand = suite_bytes(s, smr_type_size(type, n_elements));
-    if (operand.data)
-        random_blocks(type, n_elements, n_elements + (uint64_t)type, operand.data);
-    return operand;
-}
-
-const enum smr_type *suite_weight_types(size_t *n)
-{
-    const struct smr_kernel_desc *desc = smr_kernel_desc(SMR_KERNEL_MATVEC);
-    *n = desc->n_types;
-    return desc->types;
-}
-
-void suite_matmul_case(struct suite *s, enum smr_kernel_id id, enum smr_type type,
-                       const struct matmul_case *c)
-{
-    const uint32_t n_bias = c->out_offset + c->n_out;
-    struct smr_matmul_push push = {
-        .n_cols = c->n_cols,
-        .n_out = c->n_out,
-        .n_rows = c->n_rows,
-        .in_stride = c->n_cols + c->in_gap,
-        .out_stride = n_bias + 3 + c->out_gap,
-        .out_offset = c->out_offset,
-        .flags = c->flags,
-    };
-    struct suite_case suite_case = {
-        .id = id,
-        .type = type,
-        .name = suite_printf(s, "%u rows of %u to %u at %u, strides %u and %u%s%s", c->n_rows,
-                             c->n_cols, c->n_out, c->out_offset, push.in_stride, push.out_stride,
-                             c->flags & SMR_MATMUL_BIAS ? ", bias" : "",
-                             c->flags & SMR_MATMUL_ADD ? ", add" : ""),
-        .push = &push,
-    };
-    suite_case.operands[0] = suite_weights(s, type, (uint64_t)c->n_cols * c->n_out);
-    // The last row ends with its last column: what lies behind it is not ours to read.
-    suite_case.operands[1] =
-        suite_floats(s, (size_t)(c->n_rows - 1) * push.in_stride + c->n_cols, 1.0f);
-    suite_case.operands[2] =
-        c->flags & SMR_MATMUL_BIAS ? suite_floats(s, n_bias, 1.0f) : suite_anything(s);
-    suite_case.operands[3] =
-        suite_floats(s, (size_t)(c->n_rows - 1) * push.out_stride + n_bias, 1.0f);
-    suite_run(s, &suite_case);
 }

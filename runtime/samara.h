@@ -57,6 +57,10 @@ struct smr_context_params {
     const char *cache_dir;        // kept compiled work; NULL: nothing is kept. Made when missing
     const char *shader_dir;       // read GLSL from here, not from the library; optional
     bool validation;              // Vulkan validation layers, as log lines of level error
+    // Threads of the processor: for devices that are made of it, and for compiling. 0: one for each
+    // core that this process may use. A software Vulkan driver counts processors when it is used
+    // first in a process, so that the first context's wish stays.
+    uint32_t n_threads;
     // realloc() in the C sense, with size 0 to free; NULL for the C library's. May be called from
     // worker threads, one at a time.
     void *(*reallocate)(void *user, void *pointer, size_t size);
@@ -114,6 +118,7 @@ struct smr_device_info {
     enum smr_device_type type;
     uint64_t memory;      // bytes the device can use; of the machine where it is shared
     uint64_t memory_free; // bytes, as far as the driver tells; else equal to memory
+    uint32_t n_threads;   // of the processor, that run its kernels; 0: none, or not known
     bool is_default;
     const char *reason; // why it is the default, or why it can't be used; NULL otherwise
     bool usable;

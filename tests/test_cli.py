@@ -389,6 +389,17 @@ def json_object():
     assert out["timings"]["first_token_ms"] >= out["timings"]["prompt_ms"] > 0
     assert out["memory"]["total"] >= out["memory"]["weights"] > 0
     assert len(out["tokens"]) == 5
+    assert out["threads"] == 1, out["threads"]
+
+
+@test
+def threads():
+    for device in json.loads(text_of("devices", "--json")):
+        if device["usable"] and device["backend"] == "opencl" and device["type"] == "cpu":
+            out = json.loads(text_of("run", BPE, "--tokens", "1", "-n", "2", "--json", "--device",
+                                     device["id"], "-t", "1"))
+            assert out["threads"] == 1 <= device["threads"], out
+    assert "-t: -1" in error_of("run", BPE, "-p", "x", "-t", "-1", code=2)
 
 
 @test

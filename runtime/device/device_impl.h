@@ -52,7 +52,7 @@ struct smr_backend_impl {
     // Devices with ids "NAME0", "NAME1"... Returns how many there are.
     size_t (*list)(void *state, struct smr_device_info *infos, size_t capacity);
     // Open device `index` of list(): allocate a struct that begins with smr_device, fill in context,
-    // impl, limits and fingerprint. device_list.c fills in info.
+    // impl, info, limits and fingerprint. device_list.c adds to info what it knows of the others.
     smr_device *(*open)(void *state, uint32_t index);
     void (*stop)(void *state); // open devices keep what they need of it
 };

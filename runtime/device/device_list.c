@@ -236,8 +236,10 @@ smr_device *smr_device_open(smr_context *context, const char *selector)
                  entry->info.name, entry->info.reason ? entry->info.reason : "unknown reason");
     } else {
         device = backends[entry->backend]->open(listing.states[entry->backend], entry->index);
-        if (device)
-            device->info = entry->info;
+        if (device) {
+            device->info.is_default = entry->info.is_default;
+            device->info.reason = entry->info.reason;
+        }
     }
     finish(&listing);
 done:

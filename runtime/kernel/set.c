@@ -1,11 +1,12 @@
 // set.c - the kernels of one device: choosing, compiling on many threads, dispatching.
 #include "kernel/registry.h"
 
+#include "device/threads.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_THREADS = 32 };
 
@@ -283,10 +284,8 @@ static void *build_thread(void *user)
 
 static uint32_t count_threads(const struct smr_kernel_set *set, uint32_t n_wanted)
 {
-    long n = smr_device_takes_spirv(set->device) ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
-    if (n > MAX_THREADS)
-        n = MAX_THREADS;
-    return smr_min_u32(n < 1 ? 1 : (uint32_t)n, n_wanted);
+    uint32_t n = smr_device_takes_spirv(set->device) ? smr_host_threads(set->context) : 1;
+    return smr_min_u32(smr_min_u32(n, MAX_THREADS), n_wanted);
 }
 
 bool smr_kernel_set_build(struct smr_kernel_set *set,

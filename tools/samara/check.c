@@ -22,6 +22,10 @@ static const struct option options[] = {
     {"-dev --device", "NAME", NULL,
      "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,
      FIELD(device)},
+    {"-t --threads", "N", "0",
+     "threads of the processor, for devices that are made of it and for compiling; 0: one for each "
+     "core that may be used",
+     OPTION_INTEGER, FIELD(context.n_threads), 0, 4096},
     {"--kernel", "NAME", NULL, "check this kernel alone", OPTION_TEXT, FIELD(kernel)},
     {"--kernels", "KIND", "tuned", "check all variants, or the simplest alone", OPTION_CHOICE,
      FIELD(kernels), .choices = kernel_choices},

@@ -77,12 +77,13 @@ static json_t *describe(const struct smr_device_info *info)
     for (size_t i = 0; i < N_TYPES; i++)
         if (types[i].type == info->type)
             type = types[i].name;
-    return json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:b, s:b, s:o}", "id",
+    return json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:b, s:b, s:o}", "id",
                      json_text(info->id), "backend", backend_name(info->backend), "name",
                      json_text(info->name), "type", type, "vendor", json_text(info->vendor),
                      "driver", json_text(info->driver), "memory", (json_int_t)info->memory,
-                     "memory_free", (json_int_t)info->memory_free, "default", info->is_default,
-                     "usable", info->usable, "reason", json_text(info->reason));
+                     "memory_free", (json_int_t)info->memory_free, "threads",
+                     info->n_threads ? json_integer(info->n_threads) : json_null(), "default",
+                     info->is_default, "usable", info->usable, "reason", json_text(info->reason));
 }
 
 static int print_json(const char *command, const struct smr_device_info *infos, size_t n)

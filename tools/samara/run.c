@@ -281,7 +281,7 @@ static bool make_engine(struct run *run)
     if (!run->session ||
         !smr_session_append(run->session, run->tokens, run->summary.n_prompt_tokens))
         return fail(run);
-    run->summary.device = smr_engine_device(run->engine)->id;
+    run->summary.device = smr_engine_device(run->engine);
     return true;
 }
 

@@ -45,7 +45,7 @@ bool run_record_add(struct run_record *record, const struct smr_generated *gener
 struct run_summary {
     const int32_t *prompt_tokens;
     size_t n_prompt_tokens;
-    const char *device; // its id
+    const struct smr_device_info *device;
     uint64_t seed;
     uint64_t prompt_ns;      // until the logits after the prompt were there
     uint64_t first_token_ns; // from the start of the program; 0: there is none

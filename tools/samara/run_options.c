@@ -77,6 +77,10 @@ static const struct option options[] = {
     {"-dev --device", "NAME", NULL,
      "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,
      FIELD(device)},
+    {"-t --threads", "N", "0",
+     "threads of the processor, for devices that are made of it and for compiling; 0: one for each "
+     "core that may be used",
+     OPTION_INTEGER, FIELD(context.n_threads), 0, 4096},
     {"--cache-type", "TYPE", "f16", "type of the KV cache", OPTION_CHOICE, FIELD(cache_type),
      .choices = cache_types},
     {"--kernels", "KIND", "tuned", "which variants of the kernels: the fastest or the simplest",

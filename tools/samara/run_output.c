@@ -138,13 +138,15 @@ json_t *run_json(const struct run_summary *summary, struct run_record *record)
     json_t *memory = json_pack("{s:I, s:I, s:I, s:I}", "weights", (json_int_t)use->weights, "cache",
                                (json_int_t)use->cache, "activations", (json_int_t)use->activations,
                                "total", (json_int_t)use->total);
-    json_t *object =
-        json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:o, s:o}", "prompt_tokens",
-                  json_ids(summary->prompt_tokens, summary->n_prompt_tokens), "tokens",
-                  json_ids(record->tokens, record->n_tokens), "text",
-                  json_text_n(record->text ? record->text : "", record->text_size), "stop_reason",
-                  stop_reasons[find_reason(result->stop_reason)].name, "device", summary->device,
-                  "seed", (json_int_t)summary->seed, "timings", timings, "memory", memory);
+    const struct smr_device_info *device = summary->device;
+    json_t *threads = device->n_threads ? json_integer(device->n_threads) : json_null();
+    json_t *object = json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o}", "prompt_tokens",
+                               json_ids(summary->prompt_tokens, summary->n_prompt_tokens), "tokens",
+                               json_ids(record->tokens, record->n_tokens), "text",
+                               json_text_n(record->text ? record->text : "", record->text_size),
+                               "stop_reason", stop_reasons[find_reason(result->stop_reason)].name,
+                               "device", device->id, "threads", threads, "seed",
+                               (json_int_t)summary->seed, "timings", timings, "memory", memory);
     if (object && record->logprobs) {
         json_object_set_new(object, "logprobs", record->logprobs);
         record->logprobs = NULL;
@@ -164,7 +166,8 @@ void run_print_timings(const char *command, const struct run_summary *summary)
          per_second(summary->n_prompt_tokens, summary->prompt_ns), result->n_generated,
          ms(result->decode_ns) / 1000, per_second(n_decoded(result), result->decode_ns),
          ms(summary->first_token_ns) / 1000, size_text(summary->memory.total, size),
-         summary->device, summary->seed, stop_reasons[find_reason(result->stop_reason)].meaning);
+         summary->device->id, summary->seed,
+         stop_reasons[find_reason(result->stop_reason)].meaning);
 }
 
 // ---- logits -----------------------------------------------------------------------------------

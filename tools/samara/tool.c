@@ -73,6 +73,7 @@ bool tool_init(struct tool *tool, const char *command, const struct context_sett
         .cache_dir = cache_dir,
         .shader_dir = settings->shader_dir,
         .validation = settings->validate,
+        .n_threads = (uint32_t)settings->n_threads,
         .user = tool,
     });
     if (!tool->context)

@@ -19,6 +19,7 @@ enum exit_code { // those of enum smr_status up to 4
 struct context_settings {
     const char *cache_dir;
     const char *shader_dir;
+    int64_t n_threads;
     bool no_cache;
     bool validate;
     bool verbose;

@@ -39,6 +39,8 @@
     X(clGetPlatformInfo)                                                                           \
     X(clGetDeviceIDs)                                                                              \
     X(clGetDeviceInfo)                                                                             \
+    X(clCreateSubDevices)                                                                          \
+    X(clReleaseDevice)                                                                             \
     X(clCreateContext)                                                                             \
     X(clReleaseContext)                                                                            \
     X(clCreateCommandQueue)                                                                        \
@@ -110,7 +112,8 @@ void smr_cl_release_signals(void);
 struct smr_cl_device {
     struct smr_device base;
     struct smr_cl_table cl;
-    cl_device_id id;
+    cl_device_id whole; // that was found
+    cl_device_id id;    // the same, or a part of it with fewer threads
     cl_context context;
     // In order both. Times are only taken on the second, because taking them costs.
     cl_command_queue queue, timed_queue;

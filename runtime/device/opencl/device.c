@@ -3,8 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/context.h"
 #include "device/host.h"
 #include "device/opencl/cl.h"
+#include "device/threads.h"
 
 bool smr_cl_fail(smr_device *device, cl_int code, const char *what, const char *name)
 {
@@ -32,6 +34,8 @@ static void close_device(smr_device *base)
         device->cl.clReleaseCommandQueue(device->timed_queue);
     if (device->context)
         device->cl.clReleaseContext(device->context);
+    if (device->id != device->whole)
+        device->cl.clReleaseDevice(device->id);
     smr_free(base->context, device);
 }
 
@@ -118,6 +122,46 @@ static void fill_fingerprint(struct smr_cl_device *device, const struct smr_cl_f
              found->info.vendor, found->info.driver, version);
 }
 
+// ---- threads ----------------------------------------------------------------------------------
+
+// A part of a processor that has `n` of its units, which are threads (specification, 4.3). NULL
+// where the driver does not divide it so.
+static cl_device_id part_of(const struct smr_cl_table *cl, cl_device_id whole, uint32_t n)
+{
+    cl_device_partition_property kinds[8] = {0};
+    size_t size = 0;
+    if (cl->clGetDeviceInfo(whole, CL_DEVICE_PARTITION_PROPERTIES, sizeof kinds, kinds, &size) !=
+        CL_SUCCESS)
+        return NULL;
+    const cl_device_partition_property by_counts[] = {CL_DEVICE_PARTITION_BY_COUNTS, n,
+                                                      CL_DEVICE_PARTITION_BY_COUNTS_LIST_END, 0};
+    for (size_t i = 0; i < size / sizeof kinds[0]; i++) {
+        cl_device_id part = NULL;
+        if (kinds[i] == CL_DEVICE_PARTITION_BY_COUNTS &&
+            cl->clCreateSubDevices(whole, by_counts, 1, &part, NULL) == CL_SUCCESS)
+            return part;
+    }
+    return NULL;
+}
+
+// On a processor, use no more threads than are wanted.
+static void limit_threads(struct smr_cl_device *device)
+{
+    smr_context *context = device->base.context;
+    uint32_t n_units = device->base.info.n_threads, wanted = smr_host_threads(context);
+    if (wanted >= n_units)
+        return;
+    cl_device_id part = part_of(&device->cl, device->whole, wanted);
+    if (part) {
+        device->id = part;
+        device->base.info.n_threads = wanted;
+    } else if (context->params.n_threads) {
+        smr_log(context, SMR_LOG_WARNING,
+                "device %s (%s) can't be limited to %u threads: it uses %u", device->base.info.id,
+                device->base.info.driver, wanted, n_units);
+    }
+}
+
 // ---- open -------------------------------------------------------------------------------------
 
 smr_device *smr_cl_open(void *opaque, uint32_t index)
@@ -132,8 +176,10 @@ smr_device *smr_cl_open(void *opaque, uint32_t index)
     device->base.impl = &impl;
     device->base.info = found->info;
     device->cl = state->cl;
-    device->id = found->id;
+    device->id = device->whole = found->id;
     device->cpu = found->info.type == SMR_DEVICE_CPU;
+    if (device->cpu)
+        limit_threads(device);
     device->half_bits =
         device->cpu &&
         smr_cl_device_number(&device->cl, device->id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_DENORM;

@@ -135,6 +135,8 @@ static void describe(const struct smr_cl_table *cl, struct smr_cl_found *found, 
     info->memory_free = info->memory;
     if (info->type == SMR_DEVICE_CPU) { // drivers have odd names for it
         uint64_t memory, available;
+        info->n_threads =
+            (uint32_t)smr_cl_device_number(cl, found->id, CL_DEVICE_MAX_COMPUTE_UNITS);
         smr_host_cpu(info->name, sizeof info->name, info->vendor, sizeof info->vendor);
         smr_host_memory(&memory, &available);
         if (available < info->memory_free)

@@ -295,6 +295,7 @@ static size_t list_devices(void *state, struct smr_device_info *infos, size_t ca
         .driver = "samara " SMR_VERSION,
         .backend = SMR_BACKEND_REFERENCE,
         .type = SMR_DEVICE_REFERENCE,
+        .n_threads = 1,
         .usable = true,
     };
     smr_host_cpu(info->name, sizeof info->name, info->vendor, sizeof info->vendor);
@@ -311,6 +312,7 @@ static smr_device *open_device(void *state, uint32_t index)
         return NULL;
     device->base.context = context;
     device->base.impl = &impl;
+    list_devices(state, &device->base.info, 1);
     fill_limits(&device->base.limits);
     snprintf(device->base.fingerprint, sizeof device->base.fingerprint, "reference " SMR_VERSION);
     return &device->base;

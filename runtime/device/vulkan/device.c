@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "base/file.h"
+#include "device/threads.h"
 #include "device/vulkan/vk.h"
 
 bool smr_vk_fail(smr_device *device, VkResult result, const char *what, const char *name)
@@ -178,9 +179,13 @@ static VkResult create_handle(struct smr_vk_device *device, const struct smr_vk_
         .enabledExtensionCount = features->n_extensions,
         .ppEnabledExtensionNames = features->extensions,
     };
+    bool software = device->physical->info.type == SMR_DEVICE_SOFTWARE; // makes threads here too
+    struct smr_affinity affinity;
     smr_vk_lock_drivers();
+    smr_affinity_narrow(&affinity, software ? device->base.context->params.n_threads : 0);
     VkResult result =
         device->instance->vk.vkCreateDevice(device->physical->handle, &info, NULL, &device->handle);
+    smr_affinity_restore(&affinity);
     smr_vk_unlock_drivers();
     if (result != VK_SUCCESS)
         return result;

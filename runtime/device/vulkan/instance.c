@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/context.h"
+#include "device/threads.h"
 
 static const char validation_layer[] = "VK_LAYER_KHRONOS_validation";
 
@@ -324,12 +325,16 @@ static bool describe(struct smr_vk_instance *instance, uint32_t index)
     return true;
 }
 
-// vkEnumeratePhysicalDevices, in which the loader unloads drivers that have none.
+// vkEnumeratePhysicalDevices, in which the loader unloads drivers that have none, and software
+// drivers make their threads.
 static VkResult enumerate(const struct smr_vk_instance *instance, uint32_t *n,
                           VkPhysicalDevice *handles)
 {
+    struct smr_affinity affinity;
     smr_vk_lock_drivers();
+    smr_affinity_narrow(&affinity, instance->context->params.n_threads);
     VkResult result = instance->vk.vkEnumeratePhysicalDevices(instance->handle, n, handles);
+    smr_affinity_restore(&affinity);
     smr_vk_unlock_drivers();
     return result;
 }

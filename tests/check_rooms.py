@@ -34,6 +34,8 @@ PRIVATE = {
     "model/hparams.h",
     "model/model_file.h",
     "model/names.h",
+    "model/quantize_impl.h",
+    "model/quantize_search.h",
     "model/tensor.h",
 }
 

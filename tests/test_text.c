@@ -412,7 +412,7 @@ static void wrong_nothing(struct gguf_builder *builder)
 }
 static void wrong_model(struct gguf_builder *builder)
 {
-    gguf_key_string(builder, "tokenizer.ggml.model", "t5");
+    gguf_key_string(builder, "tokenizer.ggml.model", "rwkv");
 }
 static void wrong_pre(struct gguf_builder *builder)
 {
@@ -476,18 +476,12 @@ static void wrong_id(struct gguf_builder *builder)
 static void test_wrong_files(void **state)
 {
     static const struct wrong rows[] = {
-        {"tokenizer.ggml.model", wrong_nothing},
-        {"\"t5\"", wrong_model},
-        {"\"no-such-family\"", wrong_pre},
-        {"tokenizer.ggml.tokens", wrong_no_tokens},
-        {"0 entries", wrong_no_entries},
-        {"is no string", wrong_tokens_are_numbers},
-        {"3 entries for 2 tokens", wrong_counts},
-        {"type 7", wrong_type},
-        {"tokenizer.ggml.scores", wrong_no_scores},
-        {"tokenizer.ggml.merges", wrong_no_merges},
-        {"tokenizer.ggml.merges", wrong_merges},
-        {"tokenizer.ggml.eos_token_id is 2", wrong_id},
+        {"tokenizer.ggml.model", wrong_nothing},    {"\"rwkv\"", wrong_model},
+        {"\"no-such-family\"", wrong_pre},          {"tokenizer.ggml.tokens", wrong_no_tokens},
+        {"of 0 tokens", wrong_no_entries},          {"is no string", wrong_tokens_are_numbers},
+        {"3 entries for 2 tokens", wrong_counts},   {"type 7", wrong_type},
+        {"tokenizer.ggml.scores", wrong_no_scores}, {"tokenizer.ggml.merges", wrong_no_merges},
+        {"tokenizer.ggml.merges", wrong_merges},    {"tokenizer.ggml.eos_token_id is 2", wrong_id},
     };
     for (size_t i = 0; i < SMR_COUNT(rows); i++) {
         struct fixture f;

@@ -126,7 +126,7 @@ static void test_all(void **state)
         n++;
     }
     closedir(dir);
-    assert_true(n >= 11);
+    assert_true(n >= 13);
 }
 
 int main(void)

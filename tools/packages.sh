@@ -3,7 +3,7 @@
 
 # Debian 12 and 13 have all of these under the same names.
 packages_build="gcc g++ meson ninja-build pkgconf python3
-    libjansson-dev libpcre2-dev libxxhash-dev
+    libjansson-dev libpcre2-dev libutf8proc-dev libxxhash-dev
     libvulkan-dev libvulkan-volk-dev glslang-dev spirv-tools ocl-icd-opencl-dev"
 packages_model="python3-pip"
 packages_vulkan="mesa-vulkan-drivers"
@@ -13,7 +13,7 @@ packages_test="clang libclang-rt-dev clang-format clang-tidy libcmocka-dev
 
 # For other systems: a command or a pkg-config module, and who brings it.
 needed_commands="cc c++ meson ninja pkg-config python3"
-needed_modules="jansson libpcre2-8 libxxhash vulkan"
+needed_modules="jansson libpcre2-8 libutf8proc libxxhash vulkan"
 needed_headers="volk.h glslang/Include/glslang_c_interface.h CL/cl_icd.h"
 
 say() {
@@ -97,7 +97,7 @@ check_tools() {
     [ -n "$lacking" ] || return 0
     say "This is no Debian, so nothing is installed for you. Missing here:$lacking"
     say "samara needs a C and a C++ compiler, meson 1.0 or newer, ninja, pkg-config, Python 3," \
-        "and the development files of jansson, PCRE2 (8 bit), xxHash, the Vulkan headers, volk," \
+        "and the development files of jansson, PCRE2 (8 bit), utf8proc, xxHash, the Vulkan headers, volk," \
         "glslang and OpenCL; to compute, a Vulkan driver, or PoCL where there is no GPU."
     return 1
 }

@@ -1,63 +1,12 @@
 // bpe.c - byte-level BPE: words of bytes, merged by rank (Sennrich et al., arXiv:1508.07909; the
 // byte-level alphabet is that of GPT-2's encoder.py).
-#include "text/utf8.h"
+#include "text/letters.h"
 #include "text/vocab.h"
 
 #include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-// ---- the alphabet -----------------------------------------------------------------------------
-
-// Bytes that are visible in Latin-1 stand for themselves; 0x00 to 0x20, 0x7f to 0xa0 and 0xad, 68 in
-// all, are U+0100 and on.
-size_t smr_bpe_letter(uint8_t byte, char letter[2])
-{
-    uint32_t code = byte;
-    if (byte <= 0x20)
-        code = 0x100U + byte;
-    else if (byte >= 0x7f && byte <= 0xa0)
-        code = 0x121U + byte - 0x7f;
-    else if (byte == 0xad)
-        code = 0x143;
-    if (code < 0x80) {
-        letter[0] = (char)code;
-        return 1;
-    }
-    letter[0] = (char)(0xc0 | code >> 6);
-    letter[1] = (char)(0x80 | (code & 0x3f));
-    return 2;
-}
-
-// The byte a letter stands for, or -1.
-static int letter_byte(uint32_t code)
-{
-    if (code >= 0x100 && code <= 0x120)
-        return (int)(code - 0x100);
-    if (code >= 0x121 && code <= 0x142)
-        return (int)(code - 0x121 + 0x7f);
-    if (code == 0x143)
-        return 0xad;
-    bool itself = code > 0x20 && code <= 0xff && !(code >= 0x7f && code <= 0xa0) && code != 0xad;
-    return itself ? (int)code : -1;
-}
-
-bool smr_bpe_decode(const char *text, size_t size, struct smr_string *bytes)
-{
-    size_t start = bytes->size;
-    for (size_t at = 0, n; at < size; at += n) {
-        int byte = -1;
-        if (smr_utf8_next(text + at, size - at, &n) == SMR_UTF8_VALID)
-            byte = letter_byte(smr_utf8_decode(text + at, n));
-        if (byte < 0) {
-            bytes->size = start;
-            return false;
-        }
-        smr_string_add(bytes, &(char){(char)byte}, 1);
-    }
-    return true;
-}
 
 // ---- merges -----------------------------------------------------------------------------------
 
@@ -173,39 +122,29 @@ static bool pair(const struct smr_merger *merger, const struct smr_symbol *left,
     return slot->key != UINT64_MAX;
 }
 
-struct encoding {
-    struct smr_merger *merger;
-    struct smr_token_list *tokens;
-    struct smr_string letters; // of a word, for its look-up
-};
-
 // The token that is the whole word, or -1.
-static int32_t whole_word(struct encoding *encoding, const char *word, size_t size)
+static int32_t whole_word(struct smr_encoder *encoder, const char *word, size_t size)
 {
-    const struct smr_vocab *vocab = encoding->merger->vocab;
+    const struct smr_vocab *vocab = encoder->vocab;
     if (size > vocab->max_text)
         return -1;
-    encoding->letters.size = 0;
-    for (size_t i = 0; i < size; i++) {
-        char letter[2];
-        smr_string_add(&encoding->letters, letter, smr_bpe_letter((uint8_t)word[i], letter));
-    }
-    if (encoding->letters.failed)
+    encoder->letters.size = 0;
+    smr_letters_add(word, size, &encoder->letters);
+    if (encoder->letters.failed)
         return -1;
-    int32_t token = smr_vocab_find(vocab, encoding->letters.data, encoding->letters.size);
+    int32_t token = smr_vocab_find(vocab, encoder->letters.data, encoder->letters.size);
     return token >= 0 && vocab->types[token] == SMR_TOKEN_NORMAL ? token : -1;
 }
 
-static bool encode_word(void *user, const char *word, size_t size)
+bool smr_bpe_encode(struct smr_encoder *encoder, const char *word, size_t size)
 {
-    struct encoding *encoding = user;
-    struct smr_merger *merger = encoding->merger;
-    const struct smr_vocab *vocab = merger->vocab;
+    struct smr_merger *merger = &encoder->merger;
+    const struct smr_vocab *vocab = encoder->vocab;
     if (vocab->ignore_merges) {
-        int32_t token = whole_word(encoding, word, size);
+        int32_t token = whole_word(encoder, word, size);
         if (token >= 0)
-            return smr_token_list_add(encoding->tokens, token);
-        if (encoding->letters.failed)
+            return smr_token_list_add(encoder->tokens, token);
+        if (encoder->letters.failed)
             return false;
     }
     if (!smr_merger_reserve(merger, size))
@@ -219,19 +158,8 @@ static bool encode_word(void *user, const char *word, size_t size)
     for (int32_t i = size ? 0 : -1; i >= 0; i = merger->symbols[i].next) {
         // A byte that the vocabulary lacks leaves nothing, as in the tokenizers it comes from.
         int32_t token = merger->symbols[i].token;
-        if (token >= 0 && !smr_token_list_add(encoding->tokens, token))
+        if (token >= 0 && !smr_token_list_add(encoder->tokens, token))
             return false;
     }
     return true;
-}
-
-bool smr_bpe_encode(struct smr_merger *merger, const char *text, size_t size,
-                    struct smr_token_list *tokens)
-{
-    struct encoding encoding = {.merger = merger, .tokens = tokens};
-    smr_string_init(&encoding.letters, merger->vocab->context);
-    bool ok =
-        smr_pretokenizer_split(merger->vocab->pretokenizer, text, size, encode_word, &encoding);
-    smr_string_finish(&encoding.letters);
-    return ok;
 }

@@ -41,8 +41,7 @@ void smr_detokenizer_add(struct smr_detokenizer *stream, int32_t token, struct s
         return;
     uint8_t type = stream->vocab->types[token];
     bool word = type == SMR_TOKEN_NORMAL || type == SMR_TOKEN_USER_DEFINED;
-    bool prefix = stream->vocab->kind == SMR_VOCAB_SPM && stream->vocab->add_space_prefix;
-    bool skip = stream->at_start && prefix && word && bytes[0] == ' ';
+    bool skip = stream->at_start && stream->vocab->strip_start && word && bytes[0] == ' ';
     stream->at_start = false;
     for (size_t i = skip; i < size; i++)
         add_byte(stream, bytes[i], text);

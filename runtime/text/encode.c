@@ -1,4 +1,5 @@
-// encode.c - a text to tokens: repair its bytes, cut out special tokens, encode what lies between.
+// encode.c - a text to tokens: repair its bytes, cut out special tokens, and lead what lies between
+// through the normalizer and the pre-tokenizer to the model.
 #include "text/utf8.h"
 #include "text/vocab.h"
 
@@ -18,20 +19,11 @@ bool smr_token_list_add(struct smr_token_list *list, int32_t token)
     return true;
 }
 
-// Bytes at the start that are valid UTF-8.
-static size_t valid_prefix(const char *text, size_t size)
-{
-    size_t at = 0, n;
-    while (at < size && smr_utf8_next(text + at, size - at, &n) == SMR_UTF8_VALID)
-        at += n;
-    return at;
-}
-
 // The text with U+FFFD for what is no UTF-8.
 static void repair(const char *text, size_t size, struct smr_string *repaired)
 {
     while (size) {
-        size_t n = valid_prefix(text, size);
+        size_t n = smr_utf8_valid_prefix(text, size);
         smr_string_add(repaired, text, n);
         text += n;
         size -= n;
@@ -44,125 +36,137 @@ static void repair(const char *text, size_t size, struct smr_string *repaired)
     }
 }
 
-// Runs of spaces become one, those at the ends go: SentencePiece's remove_extra_whitespaces.
-static void squeeze(const char *text, size_t size, struct smr_string *squeezed)
+static bool encode_word(void *user, const char *word, size_t size)
 {
-    bool gap = false;
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] == ' ') {
-            gap = true;
-            continue;
-        }
-        if (gap && squeezed->size)
-            smr_string_add(squeezed, " ", 1);
-        smr_string_add(squeezed, text + i, 1);
-        gap = false;
+    struct smr_encoder *encoder = user;
+    switch (encoder->vocab->kind) {
+    case SMR_VOCAB_SPM:
+        return smr_spm_encode(encoder, word, size);
+    case SMR_VOCAB_BPE:
+        return smr_bpe_encode(encoder, word, size);
+    case SMR_VOCAB_UNIGRAM:
+        return smr_unigram_encode(encoder, word, size);
     }
+    return true;
 }
 
-static size_t white_prefix(const char *text, size_t size)
+// Cut a part without special tokens into words.
+static bool encode_words(struct smr_encoder *encoder, const char *text, size_t size, bool first)
 {
-    size_t n = 0;
-    while (n < size && (text[n] == ' ' || (text[n] >= '\t' && text[n] <= '\r')))
-        n++;
-    return n;
+    if (!encoder->vocab->pretokenizer)
+        return encode_word(encoder, text, size);
+    struct smr_splitting splitting = {encoder->vocab->pretokenizer, encoder->search,
+                                      &encoder->words, encode_word, encoder};
+    return smr_pretokenizer_split(&splitting, text, size, first);
 }
 
-static bool strips_after(const struct smr_vocab *vocab, int32_t token)
-{
-    return vocab->strip_after_special && token != vocab->bos && token != vocab->unknown &&
-           token != smr_vocab_find(vocab, "<|endoftext|>", 13);
-}
+static bool encode_normalized(struct smr_encoder *encoder, const char *text, size_t size,
+                              bool first);
 
-// A text between special tokens. Behind one it begins anew.
-static bool encode_part(struct smr_merger *merger, const char *text, size_t size, bool begins,
-                        struct smr_token_list *tokens)
+// Cut special tokens out and encode what lies between. `first`: at the beginning of the whole text.
+static bool encode_text(struct smr_encoder *encoder, const struct smr_trie *specials,
+                        const char *text, size_t size, bool first,
+                        bool (*encode)(struct smr_encoder *encoder, const char *text, size_t size,
+                                       bool first))
 {
-    const struct smr_vocab *vocab = merger->vocab;
-    if (vocab->kind == SMR_VOCAB_BPE)
-        return smr_bpe_encode(merger, text, size, tokens);
-    if (vocab->remove_extra_whitespaces) {
-        for (; size && text[0] == ' '; size--)
-            text++;
-        while (size && text[size - 1] == ' ')
-            size--;
-        if (!size)
-            return true;
+    struct smr_special_match match = {0};
+    for (size_t at = 0; at < size; at = match.end) {
+        smr_special_find(encoder->vocab, specials, encoder->control, text, size, at, &match);
+        if (match.start > at && !encode(encoder, text + at, match.start - at, first && !at))
+            return false;
+        if (match.token >= 0 && !smr_token_list_add(encoder->tokens, match.token))
+            return false;
     }
-    return smr_spm_encode(merger, text, size, begins && vocab->add_space_prefix, tokens);
+    return true;
 }
 
-static bool encode_text(const struct smr_vocab *vocab, const char *text, size_t size, bool control,
-                        struct smr_token_list *tokens)
+static bool encode_normalized(struct smr_encoder *encoder, const char *text, size_t size,
+                              bool first)
 {
-    struct smr_merger merger = {.vocab = vocab};
-    bool ok = true, after_special = true;
-    while (ok && size) {
-        int32_t token;
-        size_t token_size = 0;
-        size_t n = smr_special_find(vocab, text, size, control, &token, &token_size);
-        if (n) {
-            ok = encode_part(&merger, text, n, after_special, tokens);
-            after_special = false;
-        }
-        if (ok && token >= 0) {
-            ok = smr_token_list_add(tokens, token);
-            after_special = true;
-        }
-        n += token_size;
-        if (token >= 0 && strips_after(vocab, token))
-            n += white_prefix(text + n, size - n);
-        text += n;
-        size -= n;
-    }
-    smr_merger_finish(&merger);
-    return ok;
+    const struct smr_vocab *vocab = encoder->vocab;
+    if (vocab->normalizer &&
+        !smr_normalizer_run(vocab->normalizer, encoder->search, encoder->normalized, &text, &size))
+        return false;
+    return encode_text(encoder, &vocab->normalized_specials, text, size, first, encode_words);
 }
 
-// Whether the text begins with the begin-of-text token spelled out.
-static bool has_bos(const struct smr_vocab *vocab, const char *text, size_t size)
+static bool encoder_init(struct smr_encoder *encoder, const struct smr_vocab *vocab, uint32_t flags,
+                         struct smr_token_list *tokens)
+{
+    *encoder = (struct smr_encoder){
+        .vocab = vocab,
+        .tokens = tokens,
+        .control = flags & SMR_TOKENIZE_SPECIAL,
+        .merger.vocab = vocab,
+        .search = smr_regex_search_create(vocab->context),
+    };
+    smr_string_init(&encoder->normalized[0], vocab->context);
+    smr_string_init(&encoder->normalized[1], vocab->context);
+    smr_string_init(&encoder->letters, vocab->context);
+    return encoder->search;
+}
+
+static void encoder_finish(struct smr_encoder *encoder)
+{
+    smr_string_finish(&encoder->normalized[0]);
+    smr_string_finish(&encoder->normalized[1]);
+    smr_string_finish(&encoder->letters);
+    smr_regex_search_destroy(encoder->search);
+    smr_pretokenizer_scratch_finish(&encoder->words);
+    smr_merger_finish(&encoder->merger);
+    smr_free(encoder->vocab->context, encoder->places);
+}
+
+// Whether the text begins with the first token before it spelled out.
+static bool has_before(const struct smr_vocab *vocab, const char *text, size_t size)
 {
     size_t n;
-    const char *bos = smr_string_table_get(&vocab->bytes, (uint32_t)vocab->bos, &n);
+    const char *bos = smr_string_table_get(&vocab->bytes, (uint32_t)vocab->before[0], &n);
     return n && size >= n && !memcmp(text, bos, n);
+}
+
+static bool add_tokens(struct smr_token_list *list, const int32_t *tokens, uint32_t n)
+{
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < n; i++)
+        ok = smr_token_list_add(list, tokens[i]);
+    return ok;
 }
 
 bool smr_vocab_encode(const struct smr_vocab *vocab, const char *text, size_t size, uint32_t flags,
                       struct smr_token_list *tokens)
 {
-    struct smr_string repaired, squeezed;
+    struct smr_string repaired;
+    struct smr_encoder encoder;
     size_t n_before = tokens->n;
-    bool ok = false, control = flags & SMR_TOKENIZE_SPECIAL;
+    bool ok = encoder_init(&encoder, vocab, flags, tokens);
     smr_string_init(&repaired, vocab->context);
-    smr_string_init(&squeezed, vocab->context);
+    if (!ok)
+        goto done;
+    ok = false;
     if (size > INT32_MAX / 4) {
         smr_fail(vocab->context, SMR_ERROR_USAGE, "a text of %zu bytes; at most %d can be encoded",
                  size, INT32_MAX / 4);
         goto done;
     }
-    if (valid_prefix(text, size) != size) {
+    if (smr_utf8_valid_prefix(text, size) != size) {
         repair(text, size, &repaired);
         text = repaired.data;
         size = repaired.size;
+        if (repaired.failed)
+            goto done;
     }
-    if (vocab->kind == SMR_VOCAB_SPM && vocab->remove_extra_whitespaces) {
-        squeeze(text, size, &squeezed);
-        text = squeezed.data;
-        size = squeezed.size;
-    }
-    if (repaired.failed || squeezed.failed)
-        goto done;
-    bool ends = !(flags & SMR_TOKENIZE_NO_BOS);
+    bool around = !(flags & SMR_TOKENIZE_NO_BOS);
     ok = true;
-    if (ends && vocab->add_bos && vocab->bos >= 0 && !(control && has_bos(vocab, text, size)))
-        ok = smr_token_list_add(tokens, vocab->bos);
-    ok = ok && encode_text(vocab, text, size, control, tokens);
-    if (ok && ends && vocab->add_eos && vocab->eos >= 0)
-        ok = smr_token_list_add(tokens, vocab->eos);
+    if (around && vocab->n_before && !(encoder.control && has_before(vocab, text, size)))
+        ok = add_tokens(tokens, vocab->before, vocab->n_before);
+    ok = ok && encode_text(&encoder, &vocab->specials, text, size, true, encode_normalized);
+    if (ok && around)
+        ok = add_tokens(tokens, vocab->behind, vocab->n_behind);
 done:
     if (!ok)
         tokens->n = n_before;
-    smr_string_finish(&squeezed);
     smr_string_finish(&repaired);
+    encoder_finish(&encoder);
     return ok;
 }

@@ -1,59 +1,41 @@
-// pretokenizer.c - running the expressions of pretokenizer_table.c.
-//
-// PCRE2's interpreter does it: its compiler to machine code would save a third of the time (30 ms
-// per MB), and wants memory that is writable and executable and does not come from our allocator.
+// pretokenizer.c - running the stages of a pre-tokenizer.
 #include "text/pretokenizer.h"
+#include "text/letters.h"
 #include "text/pretokenizer_table.h"
 
 #include <string.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-// What one match may cost. A pattern that fits the text visits each character a few times; the
-// limits stop what does not, so that it fails and neither hangs nor fills the memory.
-enum { MATCH_STEPS_PER_BYTE = 32, MATCH_STEPS = 1000000, MATCH_HEAP_KIB = 256 * 1024 };
-
 struct smr_pretokenizer {
     smr_context *context;
-    pcre2_general_context *memory;
-    pcre2_code *codes[SMR_PRE_MAX_PATTERNS];
-    size_t n_codes;
+    struct smr_pretokenizer_stage stages[SMR_PRETOKENIZER_MAX_STAGES];
+    size_t n_stages;
 };
 
-static void *allocate(size_t size, void *context)
+struct smr_pretokenizer *smr_pretokenizer_create(smr_context *context)
 {
-    return smr_alloc(context, 1, size, "regular expressions");
+    struct smr_pretokenizer *pre = smr_alloc(context, 1, sizeof(*pre), "a pre-tokenizer");
+    if (pre)
+        pre->context = context;
+    return pre;
 }
 
-static void release(void *pointer, void *context)
+void smr_pretokenizer_destroy(struct smr_pretokenizer *pre)
 {
-    smr_free(context, pointer);
+    if (!pre)
+        return;
+    for (size_t i = 0; i < pre->n_stages; i++)
+        smr_regex_destroy(pre->stages[i].regex);
+    smr_free(pre->context, pre);
 }
 
-static bool fail_pcre(smr_context *context, const char *what, int code)
+bool smr_pretokenizer_add(struct smr_pretokenizer *pre, const struct smr_pretokenizer_stage *stage)
 {
-    PCRE2_UCHAR message[128];
-    if (code == PCRE2_ERROR_NOMEMORY)
-        return smr_fail(context, SMR_ERROR_MEMORY, "no memory for regular expressions");
-    if (pcre2_get_error_message(code, message, sizeof(message)) < 0)
-        message[0] = 0;
-    return smr_fail(context, SMR_ERROR, "%s: PCRE2 error %d: %s", what, code, (char *)message);
-}
-
-static bool compile(struct smr_pretokenizer *pre, const char *pattern)
-{
-    int code;
-    PCRE2_SIZE at;
-    pcre2_compile_context *options = pcre2_compile_context_create(pre->memory);
-    if (!options)
-        return fail_pcre(pre->context, "words", PCRE2_ERROR_NOMEMORY);
-    pre->codes[pre->n_codes] = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                                             PCRE2_UTF | PCRE2_UCP, &code, &at, options);
-    pcre2_compile_context_free(options);
-    if (!pre->codes[pre->n_codes])
-        return fail_pcre(pre->context, "an expression for words", code);
-    pre->n_codes++;
+    if (pre->n_stages == SMR_PRETOKENIZER_MAX_STAGES) {
+        smr_regex_destroy(stage->regex);
+        return smr_fail(pre->context, SMR_ERROR_MODEL, "a pre-tokenizer of more than %d stages",
+                        SMR_PRETOKENIZER_MAX_STAGES);
+    }
+    pre->stages[pre->n_stages++] = *stage;
     return true;
 }
 
@@ -65,99 +47,156 @@ static const struct smr_pretokenizer_row *find_row(const char *name)
     return NULL;
 }
 
-struct smr_pretokenizer *smr_pretokenizer_create(smr_context *context, const char *name,
-                                                 uint32_t *flags)
+struct smr_pretokenizer *smr_pretokenizer_named(smr_context *context, const char *name,
+                                                uint32_t *flags)
 {
     const struct smr_pretokenizer_row *row = find_row(name ? name : "default");
-    if (!row)
-        return NULL;
-    struct smr_pretokenizer *pre = smr_alloc(context, 1, sizeof(*pre), "a pre-tokenizer");
+    struct smr_pretokenizer *pre = row ? smr_pretokenizer_create(context) : NULL;
     if (!pre)
         return NULL;
-    pre->context = context;
-    pre->memory = pcre2_general_context_create(allocate, release, context);
-    if (!pre->memory)
-        goto failed;
     const struct smr_pretokenizer_set *set = &smr_pretokenizer_sets[row->id];
-    for (size_t i = 0; i < SMR_PRE_MAX_PATTERNS && set->patterns[i]; i++)
-        if (!compile(pre, set->patterns[i]))
-            goto failed;
+    for (size_t i = 0; i < SMR_PRE_MAX_PATTERNS && set->patterns[i]; i++) {
+        const char *pattern = set->patterns[i];
+        struct smr_pretokenizer_stage stage = {
+            .regex = smr_regex_create(context, "words", pattern, strlen(pattern))};
+        if (!stage.regex || !smr_pretokenizer_add(pre, &stage)) {
+            smr_pretokenizer_destroy(pre);
+            return NULL;
+        }
+    }
     *flags = row->flags;
     return pre;
-failed:
-    smr_pretokenizer_destroy(pre);
-    return NULL;
 }
 
-void smr_pretokenizer_destroy(struct smr_pretokenizer *pre)
+void smr_pretokenizer_scratch_finish(struct smr_pretokenizer_scratch *scratch)
 {
-    if (!pre)
-        return;
-    for (size_t i = 0; i < pre->n_codes; i++)
-        pcre2_code_free(pre->codes[i]);
-    pcre2_general_context_free(pre->memory);
-    smr_free(pre->context, pre);
+    for (size_t i = 0; i < SMR_PRETOKENIZER_MAX_STAGES; i++)
+        smr_string_finish(&scratch->texts[i]);
 }
 
-struct splitting {
-    const struct smr_pretokenizer *pre;
-    pcre2_match_data *match;
-    pcre2_match_context *limits;
-    bool (*word)(void *user, const char *word, size_t size);
-    void *user;
+static bool run(const struct smr_splitting *splitting, size_t level, const char *text, size_t size,
+                bool first);
+
+// A part of the text on its way through a splitting stage: a match or what lies between two.
+struct cutter {
+    const struct smr_splitting *splitting;
+    const struct smr_pretokenizer_stage *stage;
+    size_t level; // of the next stage
+    const char *text;
+    bool first;
+    size_t start, end; // a piece that may still grow
+    bool held, match;  // there is one; it ends with a match
 };
 
-// Find the next match from `from` on. False on errors; no match is one of size 0 at the end.
-static bool next_match(struct splitting *splitting, size_t level, const char *text, size_t size,
-                       size_t from, size_t *start, size_t *end)
+static bool flush(struct cutter *cutter)
 {
-    const pcre2_code *code = splitting->pre->codes[level];
-    uint32_t options = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
-    int n = pcre2_match(code, (PCRE2_SPTR)text, size, from, options, splitting->match,
-                        splitting->limits);
-    if (n < 0 && n != PCRE2_ERROR_NOMATCH)
-        return fail_pcre(splitting->pre->context, "cutting a text into words", n);
-    const PCRE2_SIZE *range = pcre2_get_ovector_pointer(splitting->match);
-    *start = n < 0 ? size : range[0];
-    *end = n < 0 ? size : range[1];
+    bool held = cutter->held;
+    cutter->held = false;
+    return !held || run(cutter->splitting, cutter->level, cutter->text + cutter->start,
+                        cutter->end - cutter->start, cutter->first && !cutter->start);
+}
+
+static bool joins(const struct cutter *cutter, bool match)
+{
+    switch (cutter->stage->behavior) {
+    case SMR_SPLIT_MERGED_WITH_PREVIOUS:
+        return match && !cutter->match;
+    case SMR_SPLIT_MERGED_WITH_NEXT:
+        return !match && cutter->match;
+    case SMR_SPLIT_CONTIGUOUS:
+        return match == cutter->match;
+    default:
+        return false;
+    }
+}
+
+// The next part, which may be empty: an empty match parts what is before it from what is behind.
+static bool cut(struct cutter *cutter, size_t start, size_t end, bool match)
+{
+    match = match != cutter->stage->invert;
+    if (cutter->held && joins(cutter, match)) {
+        cutter->end = end;
+        cutter->match = match;
+        return true;
+    }
+    if (!flush(cutter))
+        return false;
+    cutter->held = !match || cutter->stage->behavior != SMR_SPLIT_REMOVED;
+    cutter->start = start;
+    cutter->end = end;
+    cutter->match = match;
     return true;
 }
 
-// The matches of expression `level` and what lies between are cut by the next level.
-static bool split(struct splitting *splitting, size_t level, const char *text, size_t size)
+static bool split(struct cutter *cutter, size_t size)
+{
+    const struct smr_splitting *splitting = cutter->splitting;
+    size_t at = 0, last_end = SIZE_MAX, start, end;
+    for (;;) {
+        if (!smr_regex_find(cutter->stage->regex, splitting->search, cutter->text, size, at,
+                            last_end, &start, &end))
+            return false;
+        if (start == SIZE_MAX)
+            break;
+        if (start > at && !cut(cutter, at, start, false))
+            return false;
+        if (!cut(cutter, start, end, true))
+            return false;
+        at = last_end = end;
+    }
+    return (at == size || cut(cutter, at, size, false)) && flush(cutter);
+}
+
+static void metaspace(const struct smr_pretokenizer_stage *stage, const char *text, size_t size,
+                      bool first, struct smr_string *out)
+{
+    size_t n = stage->text_size;
+    bool there = text[0] == ' ' || (size >= n && !memcmp(text, stage->text, n));
+    bool wanted =
+        stage->prepend == SMR_PREPEND_ALWAYS || (stage->prepend == SMR_PREPEND_FIRST && first);
+    if (wanted && !there)
+        smr_string_add(out, stage->text, n);
+    while (size) {
+        const char *space = memchr(text, ' ', size);
+        size_t before = space ? (size_t)(space - text) : size;
+        smr_string_add(out, text, before);
+        if (space)
+            smr_string_add(out, stage->text, n);
+        text += before + !!space;
+        size -= before + !!space;
+    }
+}
+
+static bool run(const struct smr_splitting *splitting, size_t level, const char *text, size_t size,
+                bool first)
 {
     if (!size)
         return true;
-    if (level == splitting->pre->n_codes)
+    if (level == splitting->pre->n_stages)
         return splitting->word(splitting->user, text, size);
-    for (size_t at = 0, start = 0, end = 0; at < size; at = end) {
-        if (!next_match(splitting, level, text, size, at, &start, &end))
-            return false;
-        if (!split(splitting, level + 1, text + at, start - at) ||
-            !split(splitting, level + 1, text + start, end - start))
-            return false;
+    const struct smr_pretokenizer_stage *stage = &splitting->pre->stages[level];
+    if (stage->kind == SMR_PRE_SPLIT) {
+        struct cutter cutter = {splitting, stage, level + 1, text, .first = first};
+        return split(&cutter, size);
     }
-    return true;
+    struct smr_string *out = &splitting->scratch->texts[level];
+    if (!out->context)
+        smr_string_init(out, splitting->pre->context);
+    out->size = 0;
+    if (stage->kind == SMR_PRE_METASPACE) {
+        metaspace(stage, text, size, first, out);
+    } else if (stage->kind == SMR_PRE_PREFIX_SPACE) {
+        if (text[0] != ' ')
+            smr_string_add(out, " ", 1);
+        smr_string_add(out, text, size);
+    } else {
+        smr_letters_add(text, size, out);
+    }
+    return !out->failed && run(splitting, level + 1, out->data, out->size, first);
 }
 
-bool smr_pretokenizer_split(const struct smr_pretokenizer *pre, const char *text, size_t size,
-                            bool (*word)(void *user, const char *word, size_t size), void *user)
+bool smr_pretokenizer_split(const struct smr_splitting *splitting, const char *text, size_t size,
+                            bool first)
 {
-    struct splitting splitting = {
-        .pre = pre,
-        .match = pcre2_match_data_create(1, pre->memory),
-        .limits = pcre2_match_context_create(pre->memory),
-        .word = word,
-        .user = user,
-    };
-    bool ok = false;
-    if (splitting.match && splitting.limits) {
-        size_t steps = MATCH_STEPS + size * MATCH_STEPS_PER_BYTE;
-        pcre2_set_match_limit(splitting.limits, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
-        pcre2_set_heap_limit(splitting.limits, MATCH_HEAP_KIB);
-        ok = split(&splitting, 0, text, size);
-    }
-    pcre2_match_data_free(splitting.match);
-    pcre2_match_context_free(splitting.limits);
-    return ok;
+    return run(splitting, 0, text, size, first);
 }

@@ -1,123 +1,124 @@
 // special.c - finding the tokens that are cut out of a text before it is encoded.
-//
-// The tokens are sorted by their bytes, so those that begin with the bytes seen so far are a range,
-// and each further byte narrows it by binary search. A byte that begins none costs one look-up.
+#include "text/utf8.h"
 #include "text/vocab.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 static bool is_special(uint8_t type)
 {
     return type == SMR_TOKEN_CONTROL || type == SMR_TOKEN_USER_DEFINED || type == SMR_TOKEN_UNKNOWN;
 }
 
-struct entry {
-    const char *text;
-    size_t size;
-    int32_t token;
-};
-
-static int compare(const void *a, const void *b)
+// The tokens that are found in the normalised text, or those that are found in the text as it is.
+static bool load(struct smr_vocab *vocab, struct smr_trie_entry *entries, bool normalized,
+                 struct smr_trie *trie)
 {
-    const struct entry *x = a, *y = b;
-    int order = memcmp(x->text, y->text, x->size < y->size ? x->size : y->size);
-    if (order)
-        return order;
-    if (x->size != y->size)
-        return x->size < y->size ? -1 : 1;
-    return x->token < y->token ? -1 : 1;
-}
-
-// Spaces are written as spaces here, whichever way the file wrote them: `bytes`, not `texts`.
-bool smr_special_load(struct smr_vocab *vocab)
-{
-    uint32_t n = 0, n_all = 0;
-    for (uint32_t i = 0; i < vocab->n_tokens; i++)
-        n_all += is_special(vocab->types[i]);
-    struct entry *entries = smr_alloc(vocab->context, n_all, sizeof(*entries), "special tokens");
-    vocab->specials = smr_alloc(vocab->context, n_all, sizeof(*vocab->specials), "special tokens");
-    if (!entries || !vocab->specials) {
-        smr_free(vocab->context, entries);
-        return false;
-    }
+    uint32_t n = 0;
     for (uint32_t i = 0; i < vocab->n_tokens; i++) {
-        struct entry entry = {.token = (int32_t)i};
+        uint8_t cuts = vocab->cuts[i];
+        if (!is_special(vocab->types[i]) || (cuts & SMR_CUT_NEVER) ||
+            !(cuts & SMR_CUT_NORMALIZED) == normalized)
+            continue;
+        // Spaces are written as spaces here, whichever way the file wrote them. What is no UTF-8
+        // could cut a text inside of a character.
+        struct smr_trie_entry entry = {.value = (int32_t)i};
         entry.text = smr_string_table_get(&vocab->bytes, i, &entry.size);
-        if (is_special(vocab->types[i]) && entry.size)
+        if (entry.size && smr_utf8_valid_prefix(entry.text, entry.size) == entry.size)
             entries[n++] = entry;
     }
-    qsort(entries, n, sizeof(*entries), compare);
-    for (uint32_t i = 0; i < n; i++) {
-        vocab->specials[i] = entries[i].token;
-        vocab->by_byte[(uint8_t)entries[i].text[0] + 1] = i + 1;
-    }
-    for (uint32_t i = 1; i <= 256; i++)
-        if (vocab->by_byte[i] < vocab->by_byte[i - 1])
-            vocab->by_byte[i] = vocab->by_byte[i - 1];
+    return smr_trie_build(trie, vocab->context, entries, n);
+}
+
+bool smr_special_load(struct smr_vocab *vocab)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < vocab->n_tokens; i++)
+        n += is_special(vocab->types[i]);
+    struct smr_trie_entry *entries =
+        smr_alloc(vocab->context, n, sizeof(*entries), "special tokens");
+    bool ok = entries && load(vocab, entries, false, &vocab->specials) &&
+              load(vocab, entries, true, &vocab->normalized_specials);
     smr_free(vocab->context, entries);
-    return true;
-}
-
-// The byte at `depth` of special `i`, -1 past its end.
-static int byte_at(const struct smr_vocab *vocab, uint32_t i, size_t depth)
-{
-    size_t size;
-    const char *text = smr_string_table_get(&vocab->bytes, (uint32_t)vocab->specials[i], &size);
-    return depth < size ? (uint8_t)text[depth] : -1;
-}
-
-// The first in [low, high) whose byte at `depth` is not below `byte`.
-static uint32_t lower_bound(const struct smr_vocab *vocab, uint32_t low, uint32_t high,
-                            size_t depth, int byte)
-{
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (byte_at(vocab, middle, depth) < byte)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return ok;
 }
 
 // The longest special token at the beginning of `text`, or -1.
-static int32_t match(const struct smr_vocab *vocab, const char *text, size_t size, bool control,
-                     size_t *token_size)
+static int32_t longest(const struct smr_vocab *vocab, const struct smr_trie *specials, bool control,
+                       const char *text, size_t size, size_t *token_size)
 {
-    uint32_t low = vocab->by_byte[(uint8_t)text[0]], high = vocab->by_byte[(uint8_t)text[0] + 1];
     int32_t best = -1;
-    for (size_t depth = 1; low < high; depth++) {
-        // Those that end here come first in the range.
-        uint32_t longer = lower_bound(vocab, low, high, depth, 0);
-        for (; low < longer; low++) {
-            int32_t token = vocab->specials[low];
-            if (control || vocab->types[token] == SMR_TOKEN_USER_DEFINED) {
-                best = token;
-                *token_size = depth;
-                break;
-            }
+    uint32_t node = 0;
+    for (size_t i = 0; i < size && (node = smr_trie_step(specials, node, text[i])); i++) {
+        int32_t token = specials->values[node];
+        if (token >= 0 && (control || vocab->types[token] == SMR_TOKEN_USER_DEFINED)) {
+            best = token;
+            *token_size = i + 1;
         }
-        if (depth == size)
-            break;
-        int byte = (uint8_t)text[depth];
-        low = lower_bound(vocab, longer, high, depth, byte);
-        high = lower_bound(vocab, low, high, depth, byte + 1);
     }
     return best;
 }
 
-size_t smr_special_find(const struct smr_vocab *vocab, const char *text, size_t size, bool control,
-                        int32_t *token, size_t *token_size)
+// Where the character before `at` begins; its code point.
+static size_t step_back(const char *text, size_t at, uint32_t *code)
 {
-    for (size_t at = 0; at < size; at++) {
-        uint8_t byte = (uint8_t)text[at];
-        if (vocab->by_byte[byte] == vocab->by_byte[byte + 1])
-            continue;
-        *token = match(vocab, text + at, size - at, control, token_size);
-        if (*token >= 0)
-            return at;
+    size_t start = at - 1;
+    while (start && ((uint8_t)text[start] & 0xc0) == 0x80)
+        start--;
+    *code = smr_utf8_decode(text + start, at - start);
+    return start;
+}
+
+static bool word_before(const char *text, size_t at)
+{
+    uint32_t code;
+    if (!at)
+        return false;
+    step_back(text, at, &code);
+    return smr_is_word(code);
+}
+
+static bool word_behind(const char *text, size_t size, size_t at)
+{
+    size_t n;
+    if (at == size)
+        return false;
+    smr_utf8_next(text + at, size - at, &n);
+    return smr_is_word(smr_utf8_decode(text + at, n));
+}
+
+static void take_white(uint8_t cuts, const char *text, size_t size, size_t from,
+                       struct smr_special_match *match)
+{
+    uint32_t code;
+    size_t n;
+    while ((cuts & SMR_CUT_LSTRIP) && match->start > from) {
+        size_t start = step_back(text, match->start, &code);
+        if (!smr_is_white(code))
+            break;
+        match->start = start;
     }
-    *token = -1;
-    return size;
+    while ((cuts & SMR_CUT_RSTRIP) && match->end < size) {
+        smr_utf8_next(text + match->end, size - match->end, &n);
+        if (!smr_is_white(smr_utf8_decode(text + match->end, n)))
+            break;
+        match->end += n;
+    }
+}
+
+void smr_special_find(const struct smr_vocab *vocab, const struct smr_trie *specials, bool control,
+                      const char *text, size_t size, size_t from, struct smr_special_match *match)
+{
+    for (size_t at = from, n; at < size && specials->n_nodes > 1; at++) {
+        int32_t token = longest(vocab, specials, control, text + at, size - at, &n);
+        if (token < 0)
+            continue;
+        uint8_t cuts = vocab->cuts[token];
+        if ((cuts & SMR_CUT_SINGLE_WORD) &&
+            (word_before(text, at) || word_behind(text, size, at + n))) {
+            at += n - 1;
+            continue;
+        }
+        *match = (struct smr_special_match){at, at + n, token};
+        take_white(cuts, text, size, from, match);
+        return;
+    }
+    *match = (struct smr_special_match){size, size, -1};
 }

@@ -6,10 +6,6 @@
 #include "text/utf8.h"
 #include "text/vocab.h"
 
-#include <string.h>
-
-static const char SPACE[] = "\xe2\x96\x81"; // U+2581 stands for a space in pieces
-
 // Map a float to an integer so that larger floats give smaller integers.
 static uint32_t descending(float value)
 {
@@ -20,16 +16,10 @@ static uint32_t descending(float value)
     return u.bits & 0x80000000U ? u.bits : ~(u.bits | 0x80000000U);
 }
 
-// Control, unknown and byte tokens are not pieces: no text may spell them out.
 static int32_t find_piece(const struct smr_vocab *vocab, const char *text, size_t size)
 {
     int32_t token = smr_vocab_find(vocab, text, size);
-    if (token < 0)
-        return -1;
-    uint8_t type = vocab->types[token];
-    bool piece =
-        type == SMR_TOKEN_NORMAL || type == SMR_TOKEN_USER_DEFINED || type == SMR_TOKEN_UNUSED;
-    return piece ? token : -1;
+    return token >= 0 && smr_vocab_is_piece(vocab, token) ? token : -1;
 }
 
 static bool pair(const struct smr_merger *merger, const struct smr_symbol *left,
@@ -41,7 +31,7 @@ static bool pair(const struct smr_merger *merger, const struct smr_symbol *left,
     *token = find_piece(merger->vocab, merger->text + left->offset, size);
     if (*token < 0)
         return false;
-    *priority = descending(merger->vocab->scores[*token]);
+    *priority = descending((float)merger->vocab->scores[*token]);
     return true;
 }
 
@@ -81,45 +71,16 @@ static bool add_symbols(const struct smr_merger *merger, struct smr_token_list *
     return true;
 }
 
-// Spaces become U+2581, with one more in front when asked.
-static void escape(const char *text, size_t size, bool space_prefix, struct smr_string *escaped)
+bool smr_spm_encode(struct smr_encoder *encoder, const char *word, size_t size)
 {
-    if (space_prefix)
-        smr_string_add(escaped, SPACE, 3);
-    while (size) {
-        const char *space = memchr(text, ' ', size);
-        size_t n = space ? (size_t)(space - text) : size;
-        smr_string_add(escaped, text, n);
-        if (space)
-            smr_string_add(escaped, SPACE, 3);
-        text += n + !!space;
-        size -= n + !!space;
-    }
-}
-
-bool smr_spm_encode(struct smr_merger *merger, const char *text, size_t size, bool space_prefix,
-                    struct smr_token_list *tokens)
-{
-    bool ok = false;
-    struct smr_string escaped;
-    smr_string_init(&escaped, merger->vocab->context);
-    escape(text, size, space_prefix, &escaped);
-    if (escaped.failed)
-        goto done;
-    if (escaped.size > INT32_MAX) {
-        smr_fail(merger->vocab->context, SMR_ERROR_USAGE, "a text of %zu bytes is too long", size);
-        goto done;
-    }
-    if (!smr_merger_reserve(merger, escaped.size))
-        goto done;
-    merger->text = escaped.data;
+    struct smr_merger *merger = &encoder->merger;
+    if (!smr_merger_reserve(merger, size))
+        return false;
+    merger->text = word;
     merger->pair = pair;
-    for (size_t at = 0, n; at < escaped.size; at += n) {
-        smr_utf8_next(escaped.data + at, escaped.size - at, &n);
+    for (size_t at = 0, n; at < size; at += n) {
+        smr_utf8_next(word + at, size - at, &n);
         smr_merger_add(merger, (uint32_t)at, (uint32_t)n, -1);
     }
-    ok = smr_merger_run(merger) && add_symbols(merger, tokens);
-done:
-    smr_string_finish(&escaped);
-    return ok;
+    return smr_merger_run(merger) && add_symbols(merger, encoder->tokens);
 }

@@ -53,3 +53,26 @@ static inline uint32_t smr_utf8_decode(const char *text, size_t length)
         value = value << 6 | (byte[i] & 0x3f);
     return value;
 }
+
+// Bytes at the start that are valid UTF-8.
+static inline size_t smr_utf8_valid_prefix(const char *text, size_t size)
+{
+    size_t at = 0, n;
+    while (at < size && smr_utf8_next(text + at, size - at, &n) == SMR_UTF8_VALID)
+        at += n;
+    return at;
+}
+
+// Write a code point below 0x110000; returns its bytes, 1 to 4.
+static inline size_t smr_utf8_encode(uint32_t code, char text[4])
+{
+    if (code < 0x80) {
+        text[0] = (char)code;
+        return 1;
+    }
+    size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i; i--, code >>= 6)
+        text[i] = (char)(0x80 | (code & 0x3f));
+    text[0] = (char)((0xf00U >> n & 0xf0) | code);
+    return n;
+}

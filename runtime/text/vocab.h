@@ -1,16 +1,23 @@
 // vocab.h - the inside of a vocabulary, shared by the files of this room only.
 #pragma once
 
+#include "text/normalize.h"
 #include "text/pretokenizer.h"
 #include "text/text.h"
+#include "text/trie.h"
 
-// tokenizer.ggml.model
+// The model of a tokenizer: how a word becomes tokens.
 enum smr_vocab_kind {
-    SMR_VOCAB_SPM, // "llama": pieces with scores, bytes as a fallback
-    SMR_VOCAB_BPE, // "gpt2": byte-level letters, merges with ranks
+    SMR_VOCAB_SPM,     // neighbours are merged, best score first; bytes as a fallback
+    SMR_VOCAB_BPE,     // neighbours are merged by a list of merges with ranks
+    SMR_VOCAB_UNIGRAM, // the pieces with the best sum of scores
 };
 
-enum { SMR_VOCAB_MAX_TOKENS = 1 << 24, SMR_VOCAB_MAX_ENDS = 32 };
+enum {
+    SMR_VOCAB_MAX_TOKENS = 1 << 24,
+    SMR_VOCAB_MAX_ENDS = 32,
+    SMR_VOCAB_MAX_ADDED = 8, // tokens before or behind a text
+};
 
 // A list of strings in one block: string i is data[at[i]] to data[at[i + 1]].
 struct smr_string_table {
@@ -31,33 +38,51 @@ struct smr_merge_slot {
     int32_t token;
 };
 
+// How a token is cut out of a text: the words of Hugging Face's AddedToken.
+enum smr_cut_flags {
+    SMR_CUT_LSTRIP = 1,      // with the white space before it
+    SMR_CUT_RSTRIP = 2,      // with the white space behind it
+    SMR_CUT_SINGLE_WORD = 4, // not where a word goes on before or behind it
+    SMR_CUT_NORMALIZED = 8,  // out of the normalised text
+    SMR_CUT_NEVER = 16,      // not at all
+};
+
+// A vocabulary with the stages of its tokenizer. A text goes through them in this order: tokens are
+// cut out of it (`specials`), what lies between is normalised, further tokens are cut out
+// (`normalized_specials`), the rest is cut into words by the pre-tokenizer, and the model makes tokens
+// of each word.
 struct smr_vocab {
     smr_context *context;
+    const char *path; // of the model, for errors
     enum smr_vocab_kind kind;
     uint32_t n_tokens;
     struct smr_string_table texts; // as in the file, for look-up
     struct smr_string_table bytes; // as they come out
     uint8_t *types;                // [n_tokens], enum smr_token_type
-    float *scores;                 // [n_tokens]; SPM only
+    uint8_t *cuts;                 // [n_tokens], enum smr_cut_flags
+    double *scores;                // [n_tokens]; SPM and Unigram
     uint32_t max_text;             // bytes of the longest text
     struct smr_text_slot *slots;
     uint32_t slot_mask;
-    struct smr_merge_slot *merges; // BPE only
-    uint32_t merge_mask;
     int32_t byte_tokens[256]; // the token that stands for one byte, or -1
 
-    // Tokens that are cut out of the text before anything else, sorted by their bytes; `by_byte`
-    // holds where those begin that start with a byte.
-    int32_t *specials;
-    uint32_t by_byte[257];
+    struct smr_trie specials, normalized_specials;
+    struct smr_normalizer *normalizer;     // or NULL
+    struct smr_pretokenizer *pretokenizer; // NULL: a text is one word
+
+    struct smr_merge_slot *merges; // BPE
+    uint32_t merge_mask;
+    bool byte_level;        // BPE merges bytes, not characters
+    bool ignore_merges;     // BPE: a word that is a token is that token, whatever the merges say
+    struct smr_trie pieces; // Unigram
+    double unknown_score;   // Unigram: of a character that is no piece
 
     int32_t bos, eos, eot, eom, unknown; // or -1
     int32_t ends[SMR_VOCAB_MAX_ENDS];
     uint32_t n_ends;
-    bool add_bos, add_eos, add_space_prefix, remove_extra_whitespaces;
-    bool strip_after_special; // white space behind a special token is not encoded
-    bool ignore_merges;       // a word that is a token is that token, whatever the merges say
-    struct smr_pretokenizer *pretokenizer; // BPE only
+    int32_t before[SMR_VOCAB_MAX_ADDED], behind[SMR_VOCAB_MAX_ADDED]; // a text
+    uint32_t n_before, n_behind;
+    bool strip_start; // a text that is tokens from its start on begins without the space in them
 };
 
 // String `i` of a table.
@@ -68,8 +93,36 @@ static inline const char *smr_string_table_get(const struct smr_string_table *ta
     return table->data.data ? table->data.data + table->at[i] : "";
 }
 
+// Pieces of text, not control, unknown and byte tokens: those no text may spell out.
+static inline bool smr_vocab_is_piece(const struct smr_vocab *vocab, int32_t token)
+{
+    uint8_t type = vocab->types[token];
+    return type == SMR_TOKEN_NORMAL || type == SMR_TOKEN_USER_DEFINED || type == SMR_TOKEN_UNUSED;
+}
+
 struct smr_vocab *smr_vocab_load(struct smr_model *model);
 void smr_vocab_destroy(struct smr_vocab *vocab); // accepts NULL
+
+// ---- making one (vocab.c) ---------------------------------------------------------------------
+//
+// First the tokens, one by one in the order of their numbers; then smr_vocab_index(); then whatever
+// looks tokens up; smr_vocab_finish() at last.
+
+// Allocate for `n` tokens. False with an error when there are none or too many.
+bool smr_vocab_reserve(struct smr_vocab *vocab, size_t n);
+bool smr_vocab_add(struct smr_vocab *vocab, const char *text, size_t size,
+                   enum smr_token_type type);
+bool smr_vocab_index(struct smr_vocab *vocab);
+// The bytes of all tokens, tokens that stand for a byte, special tokens, tokens that end a text.
+bool smr_vocab_finish(struct smr_vocab *vocab);
+
+// What SentencePiece does to a text before it finds pieces: `charsmap` (may be NULL; taken), runs of
+// spaces to one where `squeeze`, a space in front, U+2581 for spaces (vocab_gguf.c).
+bool smr_vocab_sentencepiece_stages(struct smr_vocab *vocab, struct smr_charsmap *charsmap,
+                                    bool squeeze, bool space_prefix);
+
+// tokenizer.ggml.* (vocab_gguf.c)
+bool smr_vocab_load_gguf(struct smr_vocab *vocab, const struct smr_model *model);
 
 // ---- merging (merge.c) ------------------------------------------------------------------------
 
@@ -86,7 +139,7 @@ struct smr_merge_candidate {
     int32_t token; // what they become
 };
 
-// Scratch memory of one encoding; zeroed is empty.
+// Scratch memory of merging; zeroed is empty.
 struct smr_merger {
     const struct smr_vocab *vocab;
     const char *text;
@@ -105,24 +158,46 @@ void smr_merger_add(struct smr_merger *merger, uint32_t offset, uint32_t size, i
 bool smr_merger_run(struct smr_merger *merger);
 void smr_merger_finish(struct smr_merger *merger);
 
-// ---- the two kinds (spm.c, bpe.c) -------------------------------------------------------------
+// ---- encoding (encode.c) ----------------------------------------------------------------------
 
-// Encode a text without special tokens in it; valid UTF-8.
-bool smr_spm_encode(struct smr_merger *merger, const char *text, size_t size, bool space_prefix,
-                    struct smr_token_list *tokens);
-bool smr_bpe_encode(struct smr_merger *merger, const char *text, size_t size,
-                    struct smr_token_list *tokens);
+// The best way to a place of the word: which piece ends there, and where it starts.
+struct smr_unigram_place {
+    double score;
+    uint32_t start;
+    int32_t token; // -1: no piece ends here
+};
+
+// One encoding: where the tokens go, and the scratch memory of all stages.
+struct smr_encoder {
+    const struct smr_vocab *vocab;
+    struct smr_token_list *tokens;
+    bool control; // control tokens in the text are what they say
+    struct smr_string normalized[2];
+    struct smr_regex_search *search;
+    struct smr_pretokenizer_scratch words;
+    struct smr_merger merger;
+    struct smr_string letters; // of a word, for its look-up
+    struct smr_unigram_place *places;
+    size_t place_capacity;
+};
+
+// Encode one word: valid UTF-8, not empty.
+bool smr_spm_encode(struct smr_encoder *encoder, const char *word, size_t size);
+bool smr_bpe_encode(struct smr_encoder *encoder, const char *word, size_t size);
+bool smr_unigram_encode(struct smr_encoder *encoder, const char *word, size_t size);
 
 bool smr_bpe_load_merges(struct smr_vocab *vocab, const struct smr_model *model);
-// The letter that stands for a byte in byte-level vocabularies: UTF-8, 1 or 2 bytes.
-size_t smr_bpe_letter(uint8_t byte, char letter[2]);
-// Bytes of a token's text; false when it is not made of such letters.
-bool smr_bpe_decode(const char *text, size_t size, struct smr_string *bytes);
+// Make `pieces` and `unknown_score` of the texts and scores.
+bool smr_unigram_load(struct smr_vocab *vocab);
 
 // ---- special tokens (special.c) ---------------------------------------------------------------
 
 bool smr_special_load(struct smr_vocab *vocab);
-// The first special token in the text; `size` and -1 when there is none. Of those that begin at
-// one place the longest wins. Control tokens count only when `control`.
-size_t smr_special_find(const struct smr_vocab *vocab, const char *text, size_t size, bool control,
-                        int32_t *token, size_t *token_size);
+
+struct smr_special_match {
+    size_t start, end; // in the text, with the white space that goes with it
+    int32_t token;     // or -1: none, both are the text's end
+};
+// The first special token from `from` on; of those that begin at one place the longest.
+void smr_special_find(const struct smr_vocab *vocab, const struct smr_trie *specials, bool control,
+                      const char *text, size_t size, size_t from, struct smr_special_match *match);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Make tests/golden/tokenizers/: tiny vocabularies and what other tokenizers make of many lines.
 
-Byte-level BPE is trained and encoded by Hugging Face's tokenizers, SentencePiece-style BPE by
-Google's sentencepiece, both on the text made up below. Files hold a vocabulary and no weights.
+Byte-level BPE is trained and encoded by Hugging Face's tokenizers, SentencePiece-style BPE and Unigram
+by Google's sentencepiece, all on the text made up below. Files hold a vocabulary and no weights.
 
     pip install tokenizers sentencepiece gguf
     python make_tokenizers.py
@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import random
+import tempfile
 
 os.environ["RAYON_NUM_THREADS"] = "1"  # trains the same vocabulary every time
 
@@ -228,14 +229,37 @@ def make_bpe(name):
 # ---- SentencePiece-style BPE --------------------------------------------------------------------
 
 
-def train_spm(byte_fallback, prefix, symbols, extra_spaces):
+# A small table of replacements in place of the 240 KB of nmt_nfkc: source and target characters.
+RULES = {
+    "\u00a0": " ", "\u3000": " ", "\t": " ", "\n": " ", "\r": " ", "\r\n": " ", "\u2028": " ",
+    "\u00ad": "", "\x07": "", "\ufeff": "", "\u200b": " ", "…": "...", "½": "1⁄2", "²": "2",
+    "ﬁ": "fi", "Ⅷ": "VIII", "ｆ": "f", "Ａ": "A", "“": '"', "”": '"', "—": "--", "ǅ": "Dž",
+    "e\u0301": "é", "n\u0303": "ñ", "s\u0323": "ṣ", "s\u0323\u0307": "ṩ", "a\u0308": "ä",
+    "한": "han", "ﷺ": "صلى الله عليه وسلم",
+}
+
+
+def rules_file():
+    file = tempfile.NamedTemporaryFile("w", suffix=".tsv")
+    for source, target in RULES.items():
+        hexes = [" ".join("%x" % ord(c) for c in text) for text in (source, target)]
+        file.write("\t".join(hexes) + "\n")
+    file.flush()
+    return file
+
+
+def train_spm(byte_fallback, prefix, symbols, extra_spaces, kind="bpe"):
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus()), model_writer=model, model_type="bpe",
-        vocab_size=900 if byte_fallback else 700, character_coverage=0.99 if byte_fallback else 0.98,
-        byte_fallback=byte_fallback, add_dummy_prefix=prefix, remove_extra_whitespaces=extra_spaces,
-        normalization_rule_name="identity", user_defined_symbols=symbols, split_digits=True,
-        allow_whitespace_only_pieces=not extra_spaces, minloglevel=2, num_threads=1)
+    with rules_file() as rules:
+        normalization = ({"normalization_rule_tsv": rules.name} if kind == "unigram" else
+                         {"normalization_rule_name": "identity"})
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(corpus()), model_writer=model, model_type=kind,
+            vocab_size=900 if byte_fallback else 700,
+            character_coverage=0.99 if byte_fallback else 0.98, byte_fallback=byte_fallback,
+            add_dummy_prefix=prefix, remove_extra_whitespaces=extra_spaces, **normalization,
+            user_defined_symbols=symbols, split_digits=True, minloglevel=2, num_threads=1,
+            allow_whitespace_only_pieces=not extra_spaces)
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(model.getvalue())
     return proto
@@ -253,8 +277,8 @@ def processor(proto, special):
     return loaded
 
 
-def make_spm(name, byte_fallback, prefix, symbols, extra_spaces=False):
-    proto = train_spm(byte_fallback, prefix, symbols, extra_spaces)
+def make_spm(name, byte_fallback, prefix, symbols, extra_spaces=False, kind="bpe"):
+    proto = train_spm(byte_fallback, prefix, symbols, extra_spaces, kind)
     specials = {p.piece.replace(SPACE, " "): i for i, p in enumerate(proto.pieces)
                 if p.type in (CONTROL, USER, UNKNOWN)}
     plain = processor(proto, False)
@@ -280,11 +304,13 @@ def make_spm(name, byte_fallback, prefix, symbols, extra_spaces=False):
         return ids + plain.encode(text[start:])
 
     texts = [p.piece.replace(SPACE, " ") if p.type == USER else p.piece for p in proto.pieces]
-    write_gguf(name, "llama", texts, [p.type for p in proto.pieces],
+    charsmap = proto.normalizer_spec.precompiled_charsmap
+    write_gguf(name, "llama" if kind == "bpe" else "t5", texts, [p.type for p in proto.pieces],
                scores=[p.score for p in proto.pieces], pre="default",
                keys=[("add_bos_token_id", 1), ("add_eos_token_id", 2), ("add_unk_token_id", 0),
                      ("add_add_space_prefix", prefix),
-                     ("add_remove_extra_whitespaces", extra_spaces)])
+                     ("add_remove_extra_whitespaces", extra_spaces)] +
+               ([("add_precompiled_charsmap", charsmap)] if charsmap else []))
     write_expect(name, encode, True)
 
 
@@ -296,6 +322,8 @@ def main():
     make_spm("spm-llama", True, True, ["<tool>"])
     make_spm("spm-gemma", True, False, runs + ["<tool>", "<tool>s", "<b>", "</b>"])
     make_spm("spm-no-bytes", False, True, ["<tool>"], extra_spaces=True)
+    make_spm("unigram-t5", False, True, ["<tool>"], extra_spaces=True, kind="unigram")
+    make_spm("unigram-bytes", True, True, ["<tool>"], kind="unigram")
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ struct smr_device_info {
     uint64_t memory;      // bytes the device can use; of the machine where it is shared
     uint64_t memory_free; // bytes, as far as the driver tells; else equal to memory
     uint32_t n_threads;   // of the processor, that run its kernels; 0: none, or not known
+    uint32_t hardware;    // the same number: one GPU, reached through several drivers or APIs
     bool is_default;
     const char *reason; // why it is the default, or why it can't be used; NULL otherwise
     bool usable;

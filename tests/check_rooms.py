@@ -30,6 +30,7 @@ ROOMS = {
 PRIVATE = {
     "device/device_impl.h",
     "device/hazards.h",
+    "device/identity.h",
     "model/gguf.h",
     "model/hparams.h",
     "model/model_file.h",

@@ -27,6 +27,7 @@ BARE = os.path.join(GOLDEN, "llama-d8-gqa3.gguf")  # without a tokenizer
 COMMANDS = ["run", "info", "tokenize", "devices", "check"]
 SHELLS = ["bash", "zsh", "fish"]
 REFERENCE = ["--device", "reference"]
+GPUS = ["discrete", "integrated"]
 
 samara = None
 scratch = None
@@ -303,9 +304,10 @@ def devices():
     assert all(d["backend"] in ("vulkan", "opencl", "reference") for d in found)
     assert "reference" in [d["id"] for d in found]
     assert len({d["id"] for d in found}) == len(found)
+    assert all(d["same_hardware"] == [] for d in found if d["type"] not in GPUS)
     table = text_of("devices")
     assert table.count("(default)") == 1 and "because" in table
-    assert all(re.search(rf"^{d['id']} ", table, re.M) for d in found)
+    assert all(re.search(rf"^(\S+, )*{d['id']}(, \S+)*  ", table, re.M) for d in found)
     for device in found:
         if device["usable"]:
             out = json.loads(text_of("run", BPE, "--tokens", "1", "-n", "1", "--json", "--device",

@@ -9,6 +9,7 @@
 
 #include "device/device.h"
 #include "device/hazards.h"
+#include "device/identity.h"
 
 struct smr_device_impl {
     bool takes_spirv;
@@ -51,6 +52,8 @@ struct smr_backend_impl {
     bool (*start)(smr_context *context, void **state, struct smr_string *absent);
     // Devices with ids "NAME0", "NAME1"... Returns how many there are.
     size_t (*list)(void *state, struct smr_device_info *infos, size_t capacity);
+    // [optional] Nothing is known. What tells the hardware of device `index` of list() apart.
+    void (*identify)(void *state, uint32_t index, struct smr_identity *identity);
     // Open device `index` of list(): allocate a struct that begins with smr_device, fill in context,
     // impl, info, limits and fingerprint. device_list.c adds to info what it knows of the others.
     smr_device *(*open)(void *state, uint32_t index);

@@ -84,6 +84,30 @@ static const char *default_reason(const struct listing *listing)
     return "no GPU and no driver: plain C works everywhere";
 }
 
+// Number the hardware: GPUs that are one share a number.
+static bool number_hardware(struct listing *listing)
+{
+    size_t n = listing->n_entries;
+    struct smr_identity *identities =
+        smr_alloc(listing->context, n, sizeof *identities, "the list of devices");
+    uint32_t *groups = smr_alloc(listing->context, n, sizeof *groups, "the list of devices");
+    bool ok = identities && groups;
+    for (size_t i = 0; i < n && ok; i++) {
+        const struct entry *entry = &listing->entries[i];
+        const struct smr_backend_impl *backend = backends[entry->backend];
+        if (is_gpu(entry->info.type) && backend->identify)
+            backend->identify(listing->states[entry->backend], entry->index, &identities[i]);
+        identities[i].backend = entry->backend;
+    }
+    if (ok)
+        smr_identity_group(identities, n, groups);
+    for (size_t i = 0; i < n && ok; i++)
+        listing->entries[i].info.hardware = groups[i];
+    smr_free(listing->context, identities);
+    smr_free(listing->context, groups);
+    return ok;
+}
+
 // ---- listing ----------------------------------------------------------------------------------
 
 // Start backend `i` and append its devices.
@@ -126,6 +150,10 @@ static bool find(smr_context *context, struct listing *listing, struct smr_strin
             return false;
         }
     sort(listing->entries, listing->n_entries);
+    if (!number_hardware(listing)) {
+        finish(listing);
+        return false;
+    }
     if (listing->n_entries && listing->entries[0].info.usable) {
         listing->entries[0].info.is_default = true;
         listing->entries[0].info.reason = default_reason(listing);
@@ -239,6 +267,7 @@ smr_device *smr_device_open(smr_context *context, const char *selector)
         if (device) {
             device->info.is_default = entry->info.is_default;
             device->info.reason = entry->info.reason;
+            device->info.hardware = entry->info.hardware;
         }
     }
     finish(&listing);

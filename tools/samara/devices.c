@@ -1,6 +1,6 @@
 // devices.c - samara devices: what this machine can compute on.
+#include "devices.h"
 #include "terminal.h"
-#include "tool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,92 +38,13 @@ const struct command devices_command = {
         "Lists the devices that samara finds, in its order of preference: a graphics card, a GPU "
         "that shares the machine's memory, the processor, a software driver, and last the "
         "reference in plain C, which is always there and slow. Says why one of them is the "
-        "default, and what is missing for those that are absent.",
+        "default, and what is missing for those that are absent. A GPU that several drivers reach is "
+        "shown once, with an id for each of them: they may compute at different speeds.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .examples = examples,
     .run = devices_run,
 };
-
-static const char *backend_name(enum smr_backend backend)
-{
-    switch (backend) {
-    case SMR_BACKEND_VULKAN:
-        return "vulkan";
-    case SMR_BACKEND_OPENCL:
-        return "opencl";
-    case SMR_BACKEND_REFERENCE:
-        return "reference";
-    }
-    return "unknown";
-}
-
-static const struct {
-    enum smr_device_type type;
-    const char *name;    // for programs
-    const char *meaning; // for people
-} types[] = {
-    {SMR_DEVICE_DISCRETE, "discrete", "graphics card"},
-    {SMR_DEVICE_INTEGRATED, "integrated", "GPU sharing the machine's memory"},
-    {SMR_DEVICE_CPU, "cpu", "processor"},
-    {SMR_DEVICE_SOFTWARE, "software", "software driver on the processor"},
-    {SMR_DEVICE_REFERENCE, "reference", "plain C on the processor"},
-};
-enum { N_TYPES = sizeof types / sizeof types[0] };
-
-static json_t *describe(const struct smr_device_info *info)
-{
-    const char *type = "unknown";
-    for (size_t i = 0; i < N_TYPES; i++)
-        if (types[i].type == info->type)
-            type = types[i].name;
-    return json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:b, s:b, s:o}", "id",
-                     json_text(info->id), "backend", backend_name(info->backend), "name",
-                     json_text(info->name), "type", type, "vendor", json_text(info->vendor),
-                     "driver", json_text(info->driver), "memory", (json_int_t)info->memory,
-                     "memory_free", (json_int_t)info->memory_free, "threads",
-                     info->n_threads ? json_integer(info->n_threads) : json_null(), "default",
-                     info->is_default, "usable", info->usable, "reason", json_text(info->reason));
-}
-
-static int print_json(const char *command, const struct smr_device_info *infos, size_t n)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, describe(&infos[i]));
-    return json_print(command, list, JSON_INDENT(2));
-}
-
-static void print_field(const char *name, const char *text)
-{
-    printf("  %-9s", name);
-    print_escaped(stdout, text, strlen(text), 0);
-    putchar('\n');
-}
-
-static void print_device(const struct smr_device_info *info)
-{
-    char total[SIZE_TEXT], available[SIZE_TEXT];
-    const char *meaning = "unknown";
-    for (size_t i = 0; i < N_TYPES; i++)
-        if (types[i].type == info->type)
-            meaning = types[i].meaning;
-    printf("%s%s%s  ", bold(stdout), info->id, plain(stdout));
-    print_escaped(stdout, info->name, strlen(info->name), 0);
-    printf("%s\n", info->is_default ? "  (default)" : info->usable ? "" : "  (not usable)");
-    print_field("type", meaning);
-    if (*info->vendor)
-        print_field("vendor", info->vendor);
-    if (*info->driver)
-        print_field("driver", info->driver);
-    if (info->memory_free && info->memory_free != info->memory)
-        printf("  %-9s%s, %s free\n", "memory", size_text(info->memory, total),
-               size_text(info->memory_free, available));
-    else if (info->memory)
-        printf("  %-9s%s\n", "memory", size_text(info->memory, total));
-    if (info->reason)
-        print_field("because", info->reason);
-}
 
 static int list_devices(struct tool *tool, bool json)
 {
@@ -148,10 +69,9 @@ static int list_devices(struct tool *tool, bool json)
     if (!n && smr_context_status(tool->context) != SMR_OK) {
         code = tool_fail(tool);
     } else if (json) {
-        code = print_json(tool->command, infos, n);
+        code = json_print(tool->command, devices_json(infos, n), JSON_INDENT(2));
     } else {
-        for (size_t i = 0; i < n; i++)
-            print_device(&infos[i]);
+        devices_print(infos, n);
         if (absent && *absent) {
             printf("%sAbsent%s\n", bold(stdout), plain(stdout));
             for (size_t size; *absent; absent += size + (absent[size] == '\n')) {

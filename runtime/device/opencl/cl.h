@@ -1,6 +1,7 @@
 // cl.h - the OpenCL backend's own structures. Only files of this folder include it.
 //
 // platform.c  the loader, platforms, which devices they have
+// extensions.c  what a driver has beyond OpenCL 1.2
 // device.c    opening and closing, limits, submission and waiting
 // buffer.c    buffers, their parts, imports
 // signals.c   what drivers do to the process's signals, undone
@@ -99,6 +100,13 @@ void smr_cl_device_text(const struct smr_cl_table *cl, cl_device_id id, cl_devic
                         char *text, size_t size);
 // A number of 1 to 8 bytes; 0 where the driver does not tell.
 uint64_t smr_cl_device_number(const struct smr_cl_table *cl, cl_device_id id, cl_device_info what);
+
+// ---- beyond OpenCL 1.2 (extensions.c) ----------------------------------------------------------
+
+bool smr_cl_has_extension(const struct smr_cl_table *cl, cl_device_id id, const char *name);
+
+// What tells the hardware apart, by whichever extension the driver has for it.
+void smr_cl_identify(const struct smr_cl_table *cl, cl_device_id id, struct smr_identity *identity);
 
 // ---- signals (signals.c) ------------------------------------------------------------------------
 

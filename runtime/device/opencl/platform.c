@@ -249,11 +249,18 @@ static size_t list_devices(void *opaque, struct smr_device_info *infos, size_t c
     return state->n_found;
 }
 
+static void identify(void *opaque, uint32_t index, struct smr_identity *identity)
+{
+    struct smr_cl_state *state = opaque;
+    smr_cl_identify(&state->cl, state->found[index].id, identity);
+}
+
 const struct smr_backend_impl smr_backend_opencl = {
     .name = "opencl",
     .backend = SMR_BACKEND_OPENCL,
     .start = start,
     .list = list_devices,
+    .identify = identify,
     .open = smr_cl_open,
     .stop = stop,
 };

@@ -37,6 +37,7 @@ static const struct extension {
     {"VK_KHR_maintenance4", VK_API_VERSION_1_3, 0, 0,
      offsetof(struct smr_vk_features, has_maintenance_4)},
     {"VK_EXT_memory_budget", 0, 0, 0, offsetof(struct smr_vk_features, has_memory_budget)},
+    {"VK_EXT_pci_bus_info", 0, 0, 0, offsetof(struct smr_vk_features, has_pci)},
     {"VK_EXT_external_memory_host", 0, 0, 0, offsetof(struct smr_vk_features, has_host_import)},
 };
 

@@ -299,6 +299,22 @@ static void describe_driver(struct smr_vk_instance *instance, VkPhysicalDevice h
                  VK_API_VERSION_MINOR(v), VK_API_VERSION_PATCH(v));
 }
 
+static void identify(struct smr_vk_instance *instance, VkPhysicalDevice handle, bool has_pci,
+                     struct smr_identity *identity)
+{
+    VkPhysicalDevicePCIBusInfoPropertiesEXT pci = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT};
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
+                                       .pNext = has_pci ? &pci : NULL};
+    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                       .pNext = &id};
+    instance->vk.vkGetPhysicalDeviceProperties2(handle, &all);
+    smr_identity_set_uuid(identity, id.deviceUUID);
+    if (has_pci)
+        smr_identity_set_pci(identity, &(struct smr_pci_address){pci.pciDomain, pci.pciBus,
+                                                                 pci.pciDevice, pci.pciFunction});
+}
+
 static bool describe(struct smr_vk_instance *instance, uint32_t index)
 {
     struct smr_vk_physical *physical = &instance->physicals[index];
@@ -320,6 +336,7 @@ static bool describe(struct smr_vk_instance *instance, uint32_t index)
     if (!smr_vk_query_features(instance, physical->handle, &features))
         return false;
     describe_driver(instance, physical->handle, &properties, info);
+    identify(instance, physical->handle, features.has_pci, &physical->identity);
     smr_vk_memory_sizes(instance, physical, features.has_memory_budget, &info->memory,
                         &info->memory_free);
     return true;
@@ -406,6 +423,12 @@ static size_t list_devices(void *state, struct smr_device_info *infos, size_t ca
     return instance->n_physicals;
 }
 
+static void get_identity(void *state, uint32_t index, struct smr_identity *identity)
+{
+    const struct smr_vk_instance *instance = state;
+    *identity = instance->physicals[index].identity;
+}
+
 static void stop(void *state)
 {
     smr_vk_instance_release(state);
@@ -416,6 +439,7 @@ const struct smr_backend_impl smr_backend_vulkan = {
     .backend = SMR_BACKEND_VULKAN,
     .start = start,
     .list = list_devices,
+    .identify = get_identity,
     .open = smr_vk_open,
     .stop = stop,
 };

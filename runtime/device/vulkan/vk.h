@@ -52,6 +52,7 @@ struct smr_vk_physical {
     uint32_t queue_family;
     uint32_t timestamp_bits; // valid ones in that family; 0: no timestamps
     struct smr_device_info info;
+    struct smr_identity identity;
 };
 
 // Shared by a listing and the devices opened from it.
@@ -95,7 +96,7 @@ struct smr_vk_features {
     VkPhysicalDeviceShaderIntegerDotProductFeatures int_dot;
     const char *extensions[SMR_VK_MAX_EXTENSIONS];
     uint32_t n_extensions;
-    bool has_memory_budget, has_host_import, has_maintenance_4, has_subgroup_size, has_int_dot;
+    bool has_memory_budget, has_host_import, has_maintenance_4, has_pci, has_subgroup_size, has_int_dot;
 };
 
 // False, with an error, when there is no memory or the driver fails.

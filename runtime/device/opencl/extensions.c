@@ -1,0 +1,86 @@
+// extensions.c - what an OpenCL driver has beyond version 1.2. Numbers are written here because headers
+// of that version do not have them; they are those of the OpenCL registry, https://github.com/
+// KhronosGroup/OpenCL-Docs/blob/main/xml/cl.xml, and of the extensions' specifications.
+#include <string.h>
+
+#include "device/opencl/cl.h"
+
+enum { MOST_NAMES = 16384 }; // bytes of all names
+
+bool smr_cl_has_extension(const struct smr_cl_table *cl, cl_device_id id, const char *name)
+{
+    char names[MOST_NAMES];
+    size_t size = 0, length = strlen(name);
+    if (cl->clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof names - 1, names, &size) != CL_SUCCESS)
+        return false;
+    names[size < sizeof names ? size : sizeof names - 1] = 0;
+    for (const char *at = names; *at; at += strspn(at, " ")) {
+        size_t word = strcspn(at, " ");
+        if (word == length && !memcmp(at, name, length))
+            return true;
+        at += word;
+    }
+    return false;
+}
+
+// ---- identity ---------------------------------------------------------------------------------
+
+enum {
+    DEVICE_UUID = 0x106A,    // cl_khr_device_uuid: 16 bytes
+    DEVICE_PCI_BUS = 0x410F, // cl_khr_pci_bus_info: domain, bus, device, function as cl_uint
+    DEVICE_BUS_NV = 0x4008,  // cl_nv_device_attribute_query: cl_uint each
+    DEVICE_SLOT_NV = 0x4009, // device << 3 | function
+    DEVICE_DOMAIN_NV = 0x400A,
+    DEVICE_TOPOLOGY_AMD = 0x4037, // cl_amd_device_attribute_query: struct topology_amd
+    TOPOLOGY_PCIE_AMD = 1,
+};
+
+struct topology_amd {
+    cl_uint type;
+    uint8_t unused[17], bus, device, function;
+};
+
+static bool get(const struct smr_cl_table *cl, cl_device_id id, cl_device_info what, void *value,
+                size_t size)
+{
+    size_t got = 0;
+    return cl->clGetDeviceInfo(id, what, size, value, &got) == CL_SUCCESS && got == size;
+}
+
+static bool find_pci(const struct smr_cl_table *cl, cl_device_id id, struct smr_pci_address *pci)
+{
+    cl_uint bus[4];
+    if (smr_cl_has_extension(cl, id, "cl_khr_pci_bus_info") &&
+        get(cl, id, DEVICE_PCI_BUS, bus, sizeof bus)) {
+        *pci = (struct smr_pci_address){bus[0], bus[1], bus[2], bus[3]};
+        return true;
+    }
+    if (smr_cl_has_extension(cl, id, "cl_nv_device_attribute_query") &&
+        get(cl, id, DEVICE_BUS_NV, &bus[0], sizeof bus[0]) &&
+        get(cl, id, DEVICE_SLOT_NV, &bus[1], sizeof bus[1])) {
+        if (!get(cl, id, DEVICE_DOMAIN_NV, &bus[2], sizeof bus[2]))
+            bus[2] = UINT32_MAX;
+        *pci = (struct smr_pci_address){bus[2], bus[0], bus[1] >> 3, bus[1] & 7};
+        return true;
+    }
+    struct topology_amd topology = {.type = 0};
+    if (smr_cl_has_extension(cl, id, "cl_amd_device_attribute_query") &&
+        get(cl, id, DEVICE_TOPOLOGY_AMD, &topology, sizeof topology) &&
+        topology.type == TOPOLOGY_PCIE_AMD) {
+        *pci =
+            (struct smr_pci_address){UINT32_MAX, topology.bus, topology.device, topology.function};
+        return true;
+    }
+    return false;
+}
+
+void smr_cl_identify(const struct smr_cl_table *cl, cl_device_id id, struct smr_identity *identity)
+{
+    uint8_t uuid[16];
+    struct smr_pci_address pci;
+    if (smr_cl_has_extension(cl, id, "cl_khr_device_uuid") &&
+        get(cl, id, DEVICE_UUID, uuid, sizeof uuid))
+        smr_identity_set_uuid(identity, uuid);
+    if (find_pci(cl, id, &pci))
+        smr_identity_set_pci(identity, &pci);
+}

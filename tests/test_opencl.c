@@ -1,0 +1,110 @@
+// test_opencl.c - what the OpenCL backend makes of drivers that are not here: a clGetDeviceInfo() that
+// is made up.
+#include "support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "device/opencl/cl.h"
+
+// ---- a driver that is made up -------------------------------------------------------------------
+
+struct answer {
+    cl_device_info what;
+    size_t size;
+    uint8_t bytes[32];
+};
+
+// A "device id" is a pointer to one of these.
+struct driver {
+    const char *extensions;
+    struct answer answers[4];
+};
+
+static cl_int CL_API_CALL get_info(cl_device_id id, cl_device_info what, size_t size, void *value,
+                                   size_t *needed)
+{
+    const struct driver *driver = (const struct driver *)id;
+    const void *from = NULL;
+    size_t length = 0;
+    if (what == CL_DEVICE_EXTENSIONS) {
+        from = driver->extensions;
+        length = strlen(driver->extensions) + 1;
+    }
+    for (size_t i = 0; i < SMR_COUNT(driver->answers) && !from; i++)
+        if (driver->answers[i].size && driver->answers[i].what == what) {
+            from = driver->answers[i].bytes;
+            length = driver->answers[i].size;
+        }
+    if (!from || (value && size < length))
+        return CL_INVALID_VALUE;
+    if (value)
+        memcpy(value, from, length);
+    if (needed)
+        *needed = length;
+    return CL_SUCCESS;
+}
+
+static const struct smr_cl_table table = {.clGetDeviceInfo = get_info};
+
+// ---- tests --------------------------------------------------------------------------------------
+
+static void test_extensions(void **state)
+{
+    struct driver driver = {.extensions = "cl_khr_fp64  cl_khr_subgroups_x cl_khr_subgroups "};
+    cl_device_id id = (cl_device_id)&driver;
+    assert_true(smr_cl_has_extension(&table, id, "cl_khr_fp64"));
+    assert_true(smr_cl_has_extension(&table, id, "cl_khr_subgroups"));
+    assert_false(smr_cl_has_extension(&table, id, "cl_khr_subgroup"));
+    assert_false(smr_cl_has_extension(&table, id, "khr_fp64"));
+    driver.extensions = "";
+    assert_false(smr_cl_has_extension(&table, id, "cl_khr_fp64"));
+}
+
+static struct smr_identity identity_of(const struct driver *driver)
+{
+    struct smr_identity identity = {0};
+    smr_cl_identify(&table, (cl_device_id)driver, &identity);
+    return identity;
+}
+
+static void check_place(const struct driver *driver, const struct smr_pci_address *expected)
+{
+    struct smr_identity identity = identity_of(driver);
+    assert_true(identity.has_pci && !identity.has_uuid);
+    assert_memory_equal(&identity.pci, expected, sizeof *expected);
+}
+
+static void test_identity(void **state)
+{
+    const struct driver nothing = {"cl_khr_fp64", {{0x106A, 16, {1}}, {0x410F, 16, {1}}}};
+    assert_false(identity_of(&nothing).has_uuid || identity_of(&nothing).has_pci);
+
+    const struct driver uuid = {"cl_khr_device_uuid", {{0x106A, 16, {1, 2, [15] = 3}}}};
+    const uint8_t expected[16] = {1, 2, [15] = 3};
+    assert_true(identity_of(&uuid).has_uuid);
+    assert_memory_equal(identity_of(&uuid).uuid, expected, sizeof expected);
+    const struct driver zero = {"cl_khr_device_uuid", {{0x106A, 16, {0}}}};
+    assert_false(identity_of(&zero).has_uuid);
+
+    // Numbers as the drivers' own extensions write them.
+    const struct driver khronos = {"cl_khr_pci_bus_info",
+                                   {{0x410F, 16, {1, 0, 0, 0, 0x65, 0, 0, 0, 2, 0, 0, 0, 3}}}};
+    check_place(&khronos, &(struct smr_pci_address){1, 0x65, 2, 3});
+    const struct driver nvidia = {
+        "cl_nv_device_attribute_query",
+        {{0x4008, 4, {0x65}}, {0x4009, 4, {2 << 3 | 3}}, {0x400A, 4, {1}}}};
+    check_place(&nvidia, &(struct smr_pci_address){1, 0x65, 2, 3});
+    const struct driver amd = {"cl_amd_device_attribute_query",
+                               {{0x4037, 24, {1, [21] = 0xc1, [22] = 2, [23] = 3}}}};
+    check_place(&amd, &(struct smr_pci_address){UINT32_MAX, 0xc1, 2, 3});
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_extensions),
+        cmocka_unit_test(test_identity),
+    };
+    return cmocka_run_group_tests_name("opencl", tests, NULL, NULL);
+}

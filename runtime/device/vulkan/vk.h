@@ -96,7 +96,8 @@ struct smr_vk_features {
     VkPhysicalDeviceShaderIntegerDotProductFeatures int_dot;
     const char *extensions[SMR_VK_MAX_EXTENSIONS];
     uint32_t n_extensions;
-    bool has_memory_budget, has_host_import, has_maintenance_4, has_pci, has_subgroup_size, has_int_dot;
+    bool has_memory_budget, has_host_import, has_maintenance_4, has_pci, has_subgroup_size,
+        has_int_dot;
 };
 
 // False, with an error, when there is no memory or the driver fails.

@@ -60,6 +60,7 @@ static void start(struct subject *s, enum smr_type cache_type, uint32_t n_batch)
         .cache_type = cache_type,
         .cache_type_set = true,
         .n_batch = n_batch,
+        .n_context = s->expect->n_context,
     };
     s->engine = smr_engine_create(s->model, &params);
     require(s, s->engine);
@@ -200,7 +201,7 @@ static void test_greedy_steps(void **state)
     struct subject *s = *state;
     const struct expectation *e = s->expect;
 
-    start(s, SMR_F16, 0);
+    start(s, SMR_F32, 0);
     append(s, e->prompt, e->n_prompt);
     for (size_t i = 0; i < e->n_greedy; i++) {
         size_t best = largest(logits(s), e->n_vocab);
@@ -208,6 +209,8 @@ static void test_greedy_steps(void **state)
             fail_msg("%s on %s, step %zu: token %zu, not %d (gap %.3f)", e->name, s->device, i,
                      best, e->greedy[i], (double)e->gap[i]);
         append(s, &e->greedy[i], 1);
+        if (e->decoded && i + 1 == e->n_decoded)
+            compare(s, "decoded", e->decoded, 1e-4f);
     }
 }
 
@@ -245,7 +248,7 @@ static void test_generate(void **state)
     };
 
     params.sampling.temperature = 0;
-    start(s, SMR_F32, 0);
+    start(s, SMR_F16, 0);
     append(s, e->prompt, e->n_prompt);
     require(s, smr_generate(s->session, &params, &result));
     assert_int_equal(result.stop_reason, SMR_STOP_LENGTH);

@@ -24,7 +24,7 @@ static void open_subject(struct subject *s, const char *name, uint64_t max_bindi
     snprintf(path, sizeof(path), "%s/golden/%s.gguf", getenv("SMR_TEST_DIR"), name);
     s->context = test_context(NULL, NULL);
     assert_non_null(s->model = smr_model_open(s->context, path));
-    assert_true(smr_graph_build(&s->graph, s->model));
+    assert_true(smr_graph_build(&s->graph, s->model, 256));
     assert_non_null(s->device = smr_device_open(s->context, "reference"));
     if (max_binding_size)
         s->device->limits.max_binding_size = max_binding_size;

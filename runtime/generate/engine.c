@@ -16,7 +16,7 @@ static bool is_gpu(const smr_engine *engine)
     return smr_device_get_info(engine->device)->type <= SMR_DEVICE_INTEGRATED;
 }
 
-static bool choose_sizes(smr_engine *engine, const struct smr_engine_params *params)
+static bool choose_context(smr_engine *engine, const struct smr_engine_params *params)
 {
     uint32_t trained = engine->model->hparams.n_context;
     uint32_t usual = trained && trained < DEFAULT_CONTEXT ? trained : DEFAULT_CONTEXT;
@@ -29,10 +29,14 @@ static bool choose_sizes(smr_engine *engine, const struct smr_engine_params *par
         smr_log(engine->context, SMR_LOG_WARNING,
                 "the context of %u tokens is longer than the %u the model was trained for",
                 engine->n_context, trained);
+    return true;
+}
+
+static void choose_batch(smr_engine *engine, const struct smr_engine_params *params)
+{
     uint32_t batch = is_gpu(engine) ? DEFAULT_BATCH : SOFTWARE_BATCH;
     engine->n_batch = smr_min_u32(params->n_batch ? params->n_batch : batch, engine->n_context);
     engine->chunk = is_gpu(engine) ? smr_min_u32(FIRST_CHUNK, engine->n_batch) : engine->n_batch;
-    return true;
 }
 
 static bool check_model(const smr_model *model)
@@ -49,6 +53,7 @@ static bool check_model(const smr_model *model)
 static struct smr_schedule *create_schedule(smr_engine *engine,
                                             const struct smr_engine_params *params)
 {
+    choose_batch(engine, params);
     struct smr_schedule_params schedule = {
         .cache_type = params->cache_type_set ? params->cache_type : SMR_F16,
         .max_rows = engine->n_batch,
@@ -78,9 +83,9 @@ smr_engine *smr_engine_create(smr_model *model, const struct smr_engine_params *
         return NULL;
     engine->context = context;
     engine->model = model;
-    if (!smr_graph_build(&engine->graph, model) ||
+    if (!choose_context(engine, params) ||
+        !smr_graph_build(&engine->graph, model, engine->n_context) ||
         !(engine->device = smr_device_open(context, params->device)) ||
-        !choose_sizes(engine, params) ||
         !(engine->kernels = smr_kernel_set_create(engine->device, params->kernels)) ||
         !(engine->schedule = create_schedule(engine, params))) {
         smr_engine_destroy(engine);

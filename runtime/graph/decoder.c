@@ -7,10 +7,32 @@
 
 // Flags of a row, and what a row without any is: block.h.
 static const struct smr_family families[] = {
-    // Llama (arXiv:2302.13971, arXiv:2407.21783), Mistral, SmolLM2, TinyLlama, Yi and many others
+    // Llama (arXiv:2302.13971, arXiv:2407.21783), Mistral (arXiv:2310.06825), Seed-Coder, Seed-X,
+    // SmolLM2, TinyLlama, Yi and many others
     {.architecture = "llama"},
     // Qwen 2 and 2.5 (arXiv:2407.10671)
     {.architecture = "qwen2", .neox = true, .qkv_bias = true},
+    // Qwen 3 (arXiv:2505.09388)
+    {.architecture = "qwen3", .neox = true, .qk_norm = true},
+    // Seed-OSS (https://github.com/ByteDance-Seed/seed-oss)
+    {.architecture = "seed_oss", .neox = true, .qkv_bias = true, .ffn_norm = "post_attention_norm"},
+    // Phi-3 (arXiv:2404.14219)
+    {.architecture = "phi3", .neox = true},
+    // GPT-2 (Radford and others, Language Models are Unsupervised Multitask Learners)
+    {.architecture = "gpt2",
+     .layer_norm = true,
+     .biases = true,
+     .learned_positions = true,
+     .ungated = true,
+     .activation = SMR_OP_GELU_TANH},
+    // Gemma 2 (arXiv:2408.00118); query_pre_attn_scalar of 27B, the one with 46 layers, is 144
+    {.architecture = "gemma2",
+     .neox = true,
+     .post_norm = true,
+     .embed_scale = true,
+     .activation = SMR_OP_GELU_TANH,
+     .global_period = 2,
+     .embd_scale_layers = 46},
     // Gemma 3 (arXiv:2503.19786); query_pre_attn_scalar of 27B, the one with 62 layers, is 168
     {.architecture = "gemma3",
      .neox = true,
@@ -140,13 +162,24 @@ static const struct smr_family *find_family(const struct smr_model *model)
     return NULL;
 }
 
+// There is no position after the last one that was learned.
+static bool check_context(const struct smr_block *b)
+{
+    uint32_t n_positions = b->hparams->n_context, n_context = b->graph->n_context;
+    if (!b->family->learned_positions || n_context <= n_positions)
+        return true;
+    return smr_fail(b->graph->model->context, SMR_ERROR_USAGE,
+                    "a context of %u tokens: %s has positions for %u, and cannot have more",
+                    n_context, b->graph->model->path, n_positions);
+}
+
 bool smr_graph_build_decoder(struct smr_graph *graph)
 {
     const struct smr_hparams *hparams = &graph->model->hparams;
     struct decoder d = {.block = {.graph = graph, .hparams = hparams, .rows = SMR_ROWS_BATCH}};
     struct smr_block *b = &d.block;
     b->family = find_family(graph->model);
-    if (!b->family)
+    if (!b->family || !check_context(b))
         return false;
     graph->rows = smr_graph_value(graph, &(struct smr_value){.kind = SMR_VALUE_ROWS});
     graph->pages = smr_graph_value(graph, &(struct smr_value){.kind = SMR_VALUE_PAGES});

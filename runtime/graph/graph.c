@@ -151,9 +151,9 @@ smr_id smr_graph_vector(struct smr_graph *graph, uint32_t n, bool required, cons
         graph, &(struct smr_value){.kind = SMR_VALUE_CONSTANT, .data = data, .n_cols = n});
 }
 
-bool smr_graph_build(struct smr_graph *graph, const struct smr_model *model)
+bool smr_graph_build(struct smr_graph *graph, const struct smr_model *model, uint32_t n_context)
 {
-    *graph = (struct smr_graph){.model = model};
+    *graph = (struct smr_graph){.model = model, .n_context = n_context};
     smr_arena_init(&graph->arena, model->context);
     smr_graph_value(graph, &(struct smr_value){.kind = SMR_VALUE_NONE});
     if (!smr_graph_build_decoder(graph) || graph->failed) {

@@ -76,6 +76,7 @@ enum smr_op_activation {
 struct smr_graph {
     struct smr_arena arena;
     const struct smr_model *model;
+    uint32_t n_context;       // tokens that a sequence may have: LongRoPE goes by it
     struct smr_value *values; // [0] is NONE
     uint32_t n_values, values_capacity;
     struct smr_op *ops;
@@ -85,9 +86,9 @@ struct smr_graph {
     bool failed;                 // an allocation failed; smr_graph_build() reports it
 };
 
-// Write down the forward pass of `model`. Fails with SMR_ERROR_MODEL when the family is not known,
+// Write down the forward pass of `model` for sequences of up to n_context tokens. Fails with SMR_ERROR_MODEL when the family is not known,
 // when a tensor is missing, or when one has another shape than the hyperparameters say.
-bool smr_graph_build(struct smr_graph *graph, const struct smr_model *model);
+bool smr_graph_build(struct smr_graph *graph, const struct smr_model *model, uint32_t n_context);
 void smr_graph_finish(struct smr_graph *graph);
 
 // For logs and profiles: "blk.3 matmul attn_q.weight".

@@ -39,10 +39,55 @@ static void scale_yarn(const struct smr_hparams *hparams, double theta, double *
                          (1 + 0.1 * log((double)hparams->rope_scaling_factor)));
 }
 
+static bool missing(const struct smr_graph *graph, const char *what, const char *scaling)
+{
+    return smr_fail(graph->model->context, SMR_ERROR_MODEL, "%s: %s is missing, which %s needs",
+                    graph->model->path, what, scaling);
+}
+
+// Divide each frequency by what the file's tensor `name` has for it.
+static bool divide(struct smr_graph *graph, const char *name, double *inv_freq)
+{
+    uint32_t n = graph->model->hparams.rope_dim / 2;
+    smr_id id = smr_graph_vector(graph, n, true, "%s", name);
+    if (!id)
+        return false;
+    const float *factors = graph->values[id].data;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(fabsf(factors[i]) > 0) || !isfinite(factors[i]))
+            return smr_fail(graph->model->context, SMR_ERROR_MODEL,
+                            "%s: tensor %s: element %u is %g", graph->model->path, name, i,
+                            (double)factors[i]);
+        inv_freq[i] /= factors[i];
+    }
+    return true;
+}
+
+// LongRoPE (arXiv:2402.13753) has factors for the context the model was first trained for, and
+// others for a longer one. The magnitude belongs to the model: it is the same with both.
+static bool scale_long(struct smr_graph *graph, double *inv_freq, float *magnitude)
+{
+    const struct smr_hparams *hparams = &graph->model->hparams;
+    if (!hparams->rope_original_context)
+        return missing(graph, "rope.scaling.original_context_length", "LongRoPE");
+    *magnitude = hparams->rope_attention_factor;
+    return divide(graph,
+                  graph->n_context > hparams->rope_original_context ? "rope_factors_long.weight"
+                                                                    : "rope_factors_short.weight",
+                  inv_freq);
+}
+
 static bool scale(struct smr_graph *graph, double theta, double *inv_freq, float *magnitude)
 {
     const struct smr_hparams *hparams = &graph->model->hparams;
     uint32_t n = hparams->rope_dim / 2;
+    // Llama 3 ships its scaling as one divisor per frequency.
+    if (smr_model_tensor(graph->model, "rope_freqs.weight") &&
+        !divide(graph, "rope_freqs.weight", inv_freq))
+        return false;
+    // Phi-3 files name no type of scaling.
+    if (smr_model_tensor(graph->model, "rope_factors_long.weight"))
+        return scale_long(graph, inv_freq, magnitude);
     switch (hparams->rope_scaling) {
     case SMR_ROPE_NONE:
         break;
@@ -52,34 +97,11 @@ static bool scale(struct smr_graph *graph, double theta, double *inv_freq, float
         break;
     case SMR_ROPE_YARN:
         if (!hparams->rope_original_context)
-            return smr_fail(graph->model->context, SMR_ERROR_MODEL,
-                            "%s: rope.scaling.original_context_length is missing, which YaRN needs",
-                            graph->model->path);
+            return missing(graph, "rope.scaling.original_context_length", "YaRN");
         scale_yarn(hparams, theta, inv_freq, magnitude);
         break;
     case SMR_ROPE_LONGROPE:
-        return smr_fail(graph->model->context, SMR_ERROR_MODEL,
-                        "%s: rope.scaling.type longrope is not supported yet", graph->model->path);
-    }
-    return true;
-}
-
-// Llama 3 ships its scaling as one divisor per frequency.
-static bool divide_by_factors(struct smr_graph *graph, double *inv_freq)
-{
-    uint32_t n = graph->model->hparams.rope_dim / 2;
-    if (!smr_model_tensor(graph->model, "rope_freqs.weight"))
-        return true;
-    smr_id id = smr_graph_vector(graph, n, true, "rope_freqs.weight");
-    if (!id)
-        return false;
-    const float *factors = graph->values[id].data;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!(fabsf(factors[i]) > 0) || !isfinite(factors[i]))
-            return smr_fail(graph->model->context, SMR_ERROR_MODEL,
-                            "%s: tensor rope_freqs.weight: element %u is %g", graph->model->path, i,
-                            (double)factors[i]);
-        inv_freq[i] /= factors[i];
+        return missing(graph, "tensor rope_factors_long.weight", "LongRoPE");
     }
     return true;
 }
@@ -96,7 +118,7 @@ smr_id smr_graph_rope(struct smr_graph *graph, float theta, bool scaled, float *
     for (uint32_t i = 0; i < n; i++)
         exact[i] = pow(theta, -2.0 * i / graph->model->hparams.rope_dim);
     *magnitude = 1;
-    if (scaled && (!divide_by_factors(graph, exact) || !scale(graph, theta, exact, magnitude)))
+    if (scaled && !scale(graph, theta, exact, magnitude))
         return 0;
     for (uint32_t i = 0; i < n; i++)
         rounded[i] = (float)exact[i];

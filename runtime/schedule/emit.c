@@ -185,7 +185,7 @@ static void emit_rope_store(struct emitter *e)
                                        .magnitude = e->op->scale};
     emit(e, SMR_KERNEL_ROPE_STORE, e->schedule->params.cache_type,
          (struct smr_binding[]){
-             e->schedule->rows, binding_of(e, e->op->weight ? e->op->weight : e->op->in),
+             e->schedule->rows, e->op->weight ? binding_of(e, e->op->weight) : e->schedule->rows,
              binding_of(e, e->op->in), binding_of(e, e->op->in2), binding_of(e, e->op->in3),
              cache_of(e, e->op->layer, false), cache_of(e, e->op->layer, true)},
          &push);

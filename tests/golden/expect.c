@@ -84,6 +84,16 @@ static bool read_position(struct expectation *expect, const char *key, const cha
     return n == expect->n_vocab;
 }
 
+static bool read_decoded(struct expectation *expect, const char *key, const char *value)
+{
+    size_t n = 0;
+
+    free(expect->decoded);
+    expect->n_decoded = strtoul(key + strlen("decoded "), NULL, 10);
+    expect->decoded = read_floats(value, &n);
+    return expect->n_decoded <= expect->n_greedy && n == expect->n_vocab;
+}
+
 static bool read_line(struct expectation *expect, const char *folder, const char *key, char *value)
 {
     if (!strcmp(key, "model"))
@@ -99,6 +109,10 @@ static bool read_line(struct expectation *expect, const char *folder, const char
         expect->gap = read_floats(value, &expect->n_gaps);
     else if (!strcmp(key, "logits"))
         expect->logits = read_floats(value, &expect->n_vocab);
+    else if (!strcmp(key, "context"))
+        expect->n_context = (uint32_t)strtoul(value, NULL, 10);
+    else if (!strncmp(key, "decoded ", 8))
+        return read_decoded(expect, key, value);
     else if (!strncmp(key, "position ", 9))
         return read_position(expect, key, value);
     return true;
@@ -148,6 +162,7 @@ void expectation_finish(struct expectation *expect)
     free(expect->greedy);
     free(expect->gap);
     free(expect->logits);
+    free(expect->decoded);
     free(expect->buffer);
     memset(expect, 0, sizeof *expect);
 }

@@ -14,7 +14,10 @@ struct expectation {
     int32_t *greedy; // [n_greedy] the most likely token at each step of the reference
     float *gap;      // [n_greedy] its log-probability minus that of the second best
     size_t n_greedy, n_gaps;
-    float *logits; // [n_vocab] after the prompt; NULL without
+    uint32_t n_context; // what the engine has to be made for; 0: its default
+    float *logits;      // [n_vocab] after the prompt; NULL without
+    float *decoded;     // [n_vocab] after the first n_decoded tokens of `greedy`; NULL without
+    size_t n_decoded;
     size_t n_vocab;
     float **positions; // [n_prompt][n_vocab] after each token of the prompt; NULL without
     char *buffer;      // the file

@@ -15,23 +15,38 @@ COMMON = {
     "model.norm": "output_norm",
     "lm_head": "output",
     "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
     "self_attn.o_proj": "attn_output",
+    "self_attn.qkv_proj": "attn_qkv",
     "self_attn.q_norm": "attn_q_norm",
     "self_attn.k_norm": "attn_k_norm",
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
+    "mlp.gate_up_proj": "ffn_up",
+}
+GEMMA = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
 }
 FAMILY = {
-    "llama": {"post_attention_layernorm": "ffn_norm"},
-    "qwen2": {"post_attention_layernorm": "ffn_norm"},
-    "gemma3": {
-        "post_attention_layernorm": "post_attention_norm",
-        "pre_feedforward_layernorm": "ffn_norm",
-        "post_feedforward_layernorm": "post_ffw_norm",
+    "gemma2": GEMMA,
+    "gemma3": GEMMA,
+    "seed_oss": {"post_attention_layernorm": "post_attention_norm"},
+    "gpt2": {
+        "transformer.wte": "token_embd",
+        "transformer.wpe": "position_embd",
+        "transformer.ln_f": "output_norm",
+        "ln_1": "attn_norm",
+        "ln_2": "ffn_norm",
+        "attn.c_attn": "attn_qkv",
+        "attn.c_proj": "attn_output",
+        "mlp.c_fc": "ffn_up",
+        "mlp.c_proj": "ffn_down",
     },
 }
 
@@ -167,8 +182,8 @@ def gguf_name(arch, name):
     if arch in ("bart", "marian"):
         return _bart_name(name)
     stem, kind = name.rsplit(".", 1)
-    table = COMMON | FAMILY[arch]
-    layer = re.fullmatch(r"model\.layers\.(\d+)\.(.+)", stem)
+    table = COMMON | FAMILY.get(arch, {})
+    layer = re.fullmatch(r"(?:model\.layers|transformer\.h)\.(\d+)\.(.+)", stem)
     if layer:
         return f"blk.{layer[1]}.{table[layer[2]]}.{kind}"
     return f"{table[stem]}.{kind}"
@@ -190,18 +205,28 @@ def _heads(name, config):
     return 0
 
 
+def _transposed(arch, name):
+    """GPT-2's projections are [n_in, n_out] in transformers."""
+    return arch == "gpt2" and re.fullmatch(r"blk\.\d+\.(attn|ffn)_[a-z]+\.weight", name) and (
+        "norm" not in name)
+
+
 def to_gguf(arch, name, array, config):
     """The array of GGUF tensor `name` from that of transformers."""
     if arch == "llama" and _heads(name, config):
         array = _pairs_to_gguf(array, _heads(name, config))
-    if arch == "gemma3" and name.endswith("norm.weight"):
+    if arch in ("gemma2", "gemma3") and name.endswith("norm.weight"):
         array = array + np.float32(1)
+    if _transposed(arch, name):
+        array = array.T
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def from_gguf(arch, name, array, config):
     if arch == "llama" and _heads(name, config):
         array = _pairs_from_gguf(array, _heads(name, config))
-    if arch == "gemma3" and name.endswith("norm.weight"):
+    if arch in ("gemma2", "gemma3") and name.endswith("norm.weight"):
         array = array - np.float32(1)
+    if _transposed(arch, name):
+        array = array.T
     return np.ascontiguousarray(array, dtype=np.float32)

@@ -25,11 +25,17 @@ from gguf import GGMLQuantizationType as T
 import gguf_map
 
 CONTEXT = 256
+DECODED = 24
 CLASSES = {
     "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
     "mistral": (transformers.MistralConfig, transformers.MistralForCausalLM),
     "qwen2": (transformers.Qwen2Config, transformers.Qwen2ForCausalLM),
+    "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
+    "gemma2": (transformers.Gemma2Config, transformers.Gemma2ForCausalLM),
     "gemma3": (transformers.Gemma3TextConfig, transformers.Gemma3ForCausalLM),
+    "seed_oss": (transformers.SeedOssConfig, transformers.SeedOssForCausalLM),
+    "phi3": (transformers.Phi3Config, transformers.Phi3ForCausalLM),
+    "gpt2": (transformers.GPT2Config, transformers.GPT2LMHeadModel),
 }
 
 
@@ -46,12 +52,14 @@ def rope(theta, kind="default", **more):
 LLAMA3 = dict(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=32)
 YARN = dict(factor=4.0, original_max_position_embeddings=CONTEXT // 4)
+LONGROPE = dict(short_factor=[1.0, 1.05, 1.2, 1.5, 1.7, 2.0], long_factor=[1.0, 1.3, 2.0, 4.0, 7.0, 9.0])
 SMALL = shape(64, 4, 2, 16, 64, 2, 67, tied=True)
 LEGACY = dict(cls="llama", config=SMALL, rope=rope(10000.0), prompt=21, seed=20)
 
 # cls: transformers' class. weights: type of the matrices in the file, or one per tensor name.
-# prompt: its length. positions: write logits after each token of the prompt. drop: for --check,
-# what is changed in the configuration and must be noticed.
+# prompt: its length. positions: write logits after each token of the prompt. context: what the
+# engine has to be made for. drop: for --check, what is changed in the configuration and must be
+# noticed.
 MODELS = {
     # 3 query heads per KV head, rows of 61 floats.
     "llama-d8-gqa3": dict(cls="llama", config=shape(42, 6, 2, 8, 61, 2, 61), rope=rope(10000.0),
@@ -90,6 +98,35 @@ MODELS = {
                                                          query_pre_attn_scalar=256),
                               rope=rope(1000000.0), weights=T.F16, prompt=40,
                               drop=dict(sliding_window=None)),
+    # A folder of a Mistral with a window: all layers are local.
+    "mistral-d8-window8": dict(cls="mistral", config=shape(30, 3, 1, 8, 41, 3, 79, sliding_window=8),
+                               rope=rope(10000.0), prompt=40, seed=7, drop=dict(sliding_window=9)),
+    "seed_oss-d12": dict(cls="seed_oss", config=shape(30, 5, 1, 12, 47, 2, 83), rope=rope(1e7),
+                         prompt=33, drop=dict(bias=0.0)),
+    "qwen3-d20": dict(cls="qwen3", config=shape(28, 4, 2, 20, 37, 2, 91, tied=True),
+                      rope=rope(1000000.0), prompt=33, seed=7, drop=dict(norm=True)),
+    # Softcaps low enough to bend the logits; a scale that is not that of the head.
+    "gemma2-d10-window8": dict(cls="gemma2", config=shape(28, 4, 2, 10, 39, 4, 87, tied=True,
+                                                          sliding_window=8,
+                                                          query_pre_attn_scalar=23,
+                                                          attn_logit_softcapping=3.0,
+                                                          final_logit_softcapping=5.0),
+                               rope=rope(10000.0), prompt=40, positions=True,
+                               drop=dict(attn_logit_softcapping=None)),
+    # Half of each head is rotated. Short factors, and the window of Phi-3-mini; then long ones.
+    "phi3-d24-window12": dict(cls="phi3", config=shape(48, 2, 1, 24, 35, 2, 61, sliding_window=12,
+                                                       original_max_position_embeddings=128),
+                              rope=rope(10000.0, "longrope", partial_rotary_factor=0.5,
+                                        original_max_position_embeddings=128, **LONGROPE),
+                              prompt=40, context=128, drop=dict(sliding_window=None)),
+    "phi3-d12-long": dict(cls="phi3", config=shape(36, 3, 3, 12, 45, 2, 77,
+                                                   original_max_position_embeddings=32),
+                          rope=rope(10000.0, "longrope", original_max_position_embeddings=32,
+                                    **LONGROPE),
+                          prompt=40, drop=dict(rope_long_factor=LONGROPE["short_factor"])),
+    "gpt2-d12": dict(cls="gpt2", config=dict(n_embd=36, n_head=3, n_inner=61, n_layer=2,
+                                             vocab_size=83, n_positions=96),
+                     prompt=50, positions=True, seed=2, drop=dict(bias=0.0)),
     # With tokenizers: byte-level BPE and SentencePiece-style BPE.
     "llama-text-bpe": dict(cls="llama", config=shape(32, 4, 2, 8, 53, 2, 283, tied=True),
                            rope=rope(10000.0), text="the cat and the hat, then 42 mice: na\u00efve \u4e16",
@@ -125,20 +162,21 @@ def random_weights(rng, arch, model):
     state = {}
     for name, p in model.named_parameters():
         x = rng.standard_normal(tuple(p.shape)).astype(np.float32)
-        if name.endswith("norm.weight") or "layernorm" in name:
-            x = 0.25 * x + (0.6 if arch == "gemma3" else 1.2)
-            if arch == "gemma3" and name == "model.norm.weight":
+        gemma = arch in ("gemma2", "gemma3")
+        if name.endswith(".bias"):
+            x = (0.1 if ".ln_f." in name else 0.7) * x
+        elif name.endswith("norm.weight") or "layernorm" in name or ".ln_" in name:
+            x = 0.25 * x + (0.6 if gemma else 1.2)
+            if gemma and name == "model.norm.weight":
                 x += 3.0
-        elif name.endswith(".bias"):
-            x = 0.7 * x
-        elif "embed_tokens" in name:
-            x *= 0.5 / math.sqrt(p.shape[1]) if arch == "gemma3" else 0.6
+        elif "embed_tokens" in name or name.startswith("transformer.w"):
+            x *= 0.5 / math.sqrt(p.shape[1]) if gemma else 1.2 if ".wpe" in name else 0.6
         elif "lm_head" in name:
             x *= 3.0 / math.sqrt(p.shape[1])
-        elif "q_proj" in name or "k_proj" in name:
+        elif "q_proj" in name or "k_proj" in name or "qkv_proj" in name:
             x *= 1.7 / math.sqrt(p.shape[1])
         else:
-            x *= 1.5 / math.sqrt(p.shape[1])
+            x *= 1.5 / math.sqrt(p.shape[0] if arch == "gpt2" else p.shape[1])
         state[name] = x.astype(np.float32)
     return state
 
@@ -203,28 +241,42 @@ def llama3_factors(config):
 
 
 def write_metadata(w, arch, config, p):
-    w.add_context_length(CONTEXT)
+    w.add_context_length(config.max_position_embeddings)
     w.add_embedding_length(config.hidden_size)
     w.add_block_count(config.num_hidden_layers)
-    w.add_feed_forward_length(config.intermediate_size)
+    w.add_feed_forward_length(config.n_inner if arch == "gpt2" else config.intermediate_size)
     w.add_head_count(config.num_attention_heads)
+    if arch == "gpt2":
+        w.add_layer_norm_eps(config.layer_norm_epsilon)
+        return
     w.add_head_count_kv(config.num_key_value_heads)
     w.add_layer_norm_rms_eps(config.rms_norm_eps)
-    w.add_key_length(config.head_dim)
-    w.add_value_length(config.head_dim)
+    head_dim = getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
+    if arch != "phi3":
+        w.add_key_length(head_dim)
+        w.add_value_length(head_dim)
     w.add_rope_freq_base(p["rope_theta"])
-    if arch == "llama":
+    if arch in ("llama", "phi3"):
         w.add_vocab_size(config.vocab_size)
-        w.add_rope_dimension_count(config.head_dim)
+        w.add_rope_dimension_count(int(head_dim * p.get("partial_rotary_factor", 1)))
     if p["rope_type"] == "linear":
         w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         w.add_rope_scaling_factor(p["factor"])
     if p["rope_type"] == "yarn":
         w.add_rope_scaling_type(gguf.RopeScalingType.YARN)
         w.add_rope_scaling_factor(p["factor"])
-        w.add_rope_scaling_orig_ctx_len(p["original_max_position_embeddings"])
-    if arch == "gemma3":
+    original = p.get("original_max_position_embeddings")
+    if p["rope_type"] in ("yarn", "longrope"):
+        w.add_rope_scaling_orig_ctx_len(original)
+    if p["rope_type"] == "longrope":  # no scaling type: the factors' tensors say enough
+        ratio = config.max_position_embeddings / original
+        w.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(ratio) / math.log(original)))
+    if getattr(config, "sliding_window", None):
         w.add_sliding_window(config.sliding_window)
+    if arch == "gemma2":
+        w.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        w.add_final_logit_softcapping(config.final_logit_softcapping)
+        w.add_attention_scale(config.query_pre_attn_scalar**-0.5)
 
 
 MERGES = ["t h", "th e", "\u0120 the", "a n", "an d", "\u0120 and", "\u0120 c", "a t", "\u0120c at", "h at",
@@ -322,11 +374,18 @@ def encode_text(kind, n_vocab, text):
 # ---- the models ---------------------------------------------------------------------------------
 
 def build_config(spec, changes=None):
-    changes = changes or {}
-    p = spec["rope"] | {k: v for k, v in changes.items() if k.startswith("rope_")}
+    changes = dict(changes or {})
+    config = dict(spec["config"])
+    common = dict(attn_implementation="eager", bos_token_id=None, eos_token_id=None,
+                  pad_token_id=None)
+    if spec["cls"] == "gpt2":
+        return CLASSES["gpt2"][0](**common, **config)
+    p = spec["rope"] | {k: changes.pop(k) for k in list(changes) if k.startswith("rope_")}
+    p = {k.removeprefix("rope_") if k.endswith("_factor") else k: v for k, v in p.items()}
     if p["rope_type"] == "default":
         p = {k: p[k] for k in ("rope_type", "rope_theta")}
-    config = spec["config"] | {k: v for k, v in changes.items() if k == "sliding_window"}
+    config |= changes
+    parameters = p
     if spec["cls"] == "gemma3":
         local = rope(10000.0)
         if config["sliding_window"] is None:
@@ -334,11 +393,9 @@ def build_config(spec, changes=None):
             config["sliding_window"] = 4096
             p = local
         parameters = {"full_attention": p, "sliding_attention": local}
-    else:
-        parameters = p
     return CLASSES[spec["cls"]][0](
-        max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, rope_parameters=copy.deepcopy(parameters),
-        attn_implementation="eager", bos_token_id=None, eos_token_id=None, pad_token_id=None, **config)
+        max_position_embeddings=CONTEXT, rms_norm_eps=1e-5,
+        rope_parameters=copy.deepcopy(parameters), **common, **config)
 
 
 def build_model(spec, state, changes=None):
@@ -346,7 +403,7 @@ def build_model(spec, state, changes=None):
     missing, unexpected = model.load_state_dict(
         {k: torch.from_numpy(v) for k, v in state.items()}, strict=False)
     assert not unexpected and all(m == "lm_head.weight" for m in missing), (missing, unexpected)
-    if spec["config"]["tie_word_embeddings"]:
+    if model.config.tie_word_embeddings:
         model.tie_weights()
     return model
 
@@ -372,7 +429,7 @@ def row(values):
 
 
 def make(name, spec, out):
-    arch = "llama" if spec["cls"] == "mistral" else spec["cls"]
+    arch = {"mistral": "llama"}.get(spec["cls"], spec["cls"])
     rng = np.random.Generator(np.random.PCG64(spec.get("seed", zlib.crc32(name.encode()))))
     config = build_config(spec)
     state = random_weights(rng, arch, CLASSES[spec["cls"]][1](config))
@@ -382,11 +439,16 @@ def make(name, spec, out):
     path = os.path.join(out, name + ".gguf")
     w = gguf.GGUFWriter(path, arch, split_max_tensors=split)
     w.add_name(name)
-    write_metadata(w, arch, config, spec["rope"])
+    p = spec.get("rope", {"rope_type": "none"})
+    write_metadata(w, arch, config, p)
     if "tokenizer" in spec:
         write_tokenizer(w, spec["tokenizer"], config.vocab_size)
-    if spec["rope"]["rope_type"] == "llama3":
+    if p["rope_type"] == "llama3":
         w.add_tensor("rope_freqs.weight", llama3_factors(config))
+    if p["rope_type"] == "longrope":
+        for which in ("long", "short"):
+            factors = np.array(p[which + "_factor"], dtype=np.float32)
+            w.add_tensor(f"rope_factors_{which}.weight", factors)
     for hf_name, array in state.items():
         g = gguf_map.gguf_name(arch, hf_name)
         array = gguf_map.to_gguf(arch, g, array, config)
@@ -408,18 +470,22 @@ def make(name, spec, out):
     model = build_model(spec, state)
     logits = logits_of(model, prompt)
     tokens, gaps = greedy(model, prompt, 28)
+    decoded = logits_of(model, prompt + tokens[:DECODED])[-1]
 
     file = f"{name}.gguf"
     if split:
         file = f"{name}-00001-of-{len(w.tensors):05d}.gguf"
     with open(os.path.join(out, name + ".expect"), "w", encoding="utf-8") as f:
         f.write(f"model: {file}\n")
+        if "context" in spec:
+            f.write(f"context: {spec['context']}\n")
         if "text" in spec:
             f.write("text: " + spec["text"].replace("\\", "\\\\").replace("\n", "\\n") + "\n")
         f.write("prompt: " + " ".join(map(str, prompt)) + "\n")
         f.write("greedy: " + " ".join(map(str, tokens)) + "\n")
         f.write("gap: " + " ".join(f"{g:.4f}" for g in gaps) + "\n")
         f.write(f"logits: {row(logits[-1])}\n")
+        f.write(f"decoded {DECODED}: {row(decoded)}\n")
         if spec.get("positions"):
             for i, values in enumerate(logits):
                 f.write(f"position {i}: {row(values)}\n")
@@ -436,6 +502,8 @@ def check(name, spec, state, prompt, logits):
     changes = dict(spec["drop"])
     if changes.pop("bias", None) is not None:
         state = {k: v * 0 if k.endswith(".bias") else v for k, v in state.items()}
+    if changes.pop("norm", None) is not None:
+        state = {k: v * 0 + 1 if k.endswith("k_norm.weight") else v for k, v in state.items()}
     other = logits_of(build_model(spec, state, changes), prompt)[-1]
     moved = np.abs(other - logits[-1]).max() / np.abs(logits[-1]).max()
     print(f"{'':20} without {spec['drop']}: moved {moved:.3f}")

@@ -133,8 +133,9 @@ SMR_API size_t smr_devices(smr_context *context, struct smr_device_info *infos, 
 
 // ---- models -----------------------------------------------------------------------------------
 
-// Map a GGUF file (for a split model: its first part) and check all of its header. Nothing is
-// uploaded. A file with a tokenizer and no weights opens too.
+// Map a GGUF file (for a split model: its first part) or the safetensors files of a Hugging Face
+// folder, and check all that describes them. Nothing is uploaded. A tokenizer without weights opens
+// too.
 SMR_API smr_model *smr_model_open(smr_context *context, const char *path);
 SMR_API void smr_model_close(smr_model *model);
 

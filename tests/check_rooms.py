@@ -31,12 +31,15 @@ PRIVATE = {
     "device/device_impl.h",
     "device/hazards.h",
     "device/identity.h",
+    "model/folder.h",
     "model/gguf.h",
     "model/hparams.h",
+    "model/json.h",
     "model/model_file.h",
     "model/names.h",
     "model/quantize_impl.h",
     "model/quantize_search.h",
+    "model/safetensors.h",
     "model/tensor.h",
 }
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 // ---- parts ------------------------------------------------------------------------------------
 
@@ -250,12 +251,32 @@ static bool finish_open(struct smr_model *model)
     return true;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return !stat(path, &status) && S_ISDIR(status.st_mode);
+}
+
+static bool open_folder(struct smr_model *model)
+{
+    struct smr_model_file *file = model->file;
+    size_t length = strlen(model->path);
+    while (length > 1 && model->path[length - 1] == '/') // for the sake of errors and the name
+        length--;
+    model->path = smr_arena_strndup(&file->arena, model->path, length);
+    file->parts[0] =
+        (struct smr_gguf){.context = model->context, .arena = &file->arena, .path = model->path};
+    return model->path && smr_folder_open(file);
+}
+
 smr_model *smr_model_open(smr_context *context, const char *path)
 {
     struct smr_model *model = create_model(context, path);
     if (!model)
         return NULL;
-    if (!open_part(model, &model->file->parts[0], model->path) || !finish_open(model)) {
+    bool opened = is_folder(path) ? open_folder(model)
+                                  : open_part(model, &model->file->parts[0], model->path);
+    if (!opened || !finish_open(model)) {
         smr_model_close(model);
         return NULL;
     }

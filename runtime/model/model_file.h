@@ -15,5 +15,8 @@ struct smr_model_file {
     smr_vocab_destroy_fn *destroy_vocab;
 };
 
+// folder.h: fill in a model's file from the folder that parts[0].path names.
+bool smr_folder_open(struct smr_model_file *file);
+
 // views.c: find fused tensors and give their parts names. The hyperparameters are known.
 bool smr_model_add_views(struct smr_model *model);

@@ -52,12 +52,17 @@ bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *ten
                      uint64_t row_begin, uint64_t n_rows, void *dst)
 {
     const struct smr_tensor_source *source = tensor->source;
-    uint64_t row_size = tensor->size / smr_tensor_rows(tensor);
+    uint64_t n_cols = tensor->dims[0], row_size = tensor->size / smr_tensor_rows(tensor);
     uint8_t *to = dst;
     assert(row_begin <= smr_tensor_rows(tensor) && n_rows <= smr_tensor_rows(tensor) - row_begin);
     if (tensor->data) {
         memcpy(dst, tensor->data + row_begin * row_size, n_rows * row_size);
         return true;
+    }
+    if (tensor->n_dims == 1 && source->n_heads && n_rows) { // elements are what is reordered
+        row_size /= n_cols;
+        n_rows = n_cols;
+        n_cols = 1;
     }
     bool same = source->type == tensor->type && source->add == 0;
     assert(same || tensor->type == SMR_F32);
@@ -65,9 +70,9 @@ bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *ten
         const uint8_t *from = source->parts[row / source->part_rows] +
                               source_row(source, row % source->part_rows) * source->row_stride;
         if (same)
-            copy_row(source, from, tensor->dims[0], to);
+            copy_row(source, from, n_cols, to);
         else
-            convert_row(source, from, tensor->dims[0], to);
+            convert_row(source, from, n_cols, to);
     }
     return true;
 }

@@ -15,6 +15,7 @@ struct smr_tensor_source {
     uint64_t row_stride, element_stride; // bytes
     // Rows of query and key projections for rotations of neighbours, as GGUF's llama has them:
     // within each of n_heads heads of d rows, row 2i is the file's i, 2i + 1 is i + d/2. 0: as is.
+    // Of a bias, its elements are the rows.
     uint32_t n_heads;
     float add;
 };

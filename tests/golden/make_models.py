@@ -348,7 +348,7 @@ def write_tokenizer(w, kind, n_vocab):
     w.add_eos_token_id(eos)
 
 
-def encode_text(kind, n_vocab, text):
+def make_tokenizer(kind, n_vocab):
     """The same tokenizer by Hugging Face tokenizers."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
     if kind == "bpe":
@@ -356,7 +356,8 @@ def encode_text(kind, n_vocab, text):
         vocab = {t: i for i, t in enumerate(tokens)}
         t = Tokenizer(models.BPE(vocab=vocab, merges=[tuple(m.split(" ")) for m in MERGES]))
         t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-        return t.encode(text).ids
+        t.decoder = decoders.ByteLevel()
+        return t
     tokens, _, scores = spm_tokenizer(n_vocab)
     vocab = {t: i for i, t in enumerate(tokens)}
     # SentencePiece merges the adjacent pair whose joined piece scores best.
@@ -368,7 +369,12 @@ def encode_text(kind, n_vocab, text):
     t = Tokenizer(models.BPE(vocab=vocab, merges=merges, byte_fallback=True, unk_token="<unk>",
                              fuse_unk=True))
     t.normalizer = normalizers.Replace(" ", "\u2581")
-    return [2] + t.encode(text).ids
+    return t
+
+
+def encode_text(kind, n_vocab, text):
+    ids = make_tokenizer(kind, n_vocab).encode(text).ids
+    return ids if kind == "bpe" else [2] + ids
 
 
 # ---- the models ---------------------------------------------------------------------------------

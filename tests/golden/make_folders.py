@@ -1,0 +1,113 @@
+"""Make tiny Hugging Face folders, and what transformers computes with them: folders/NAME and
+NAME-folder.expect (see README.md).
+
+    python make_folders.py [--only NAME...] [--out FOLDER]
+
+Each is written by transformers' save_pretrained() and read back by from_pretrained() before the
+expectation is computed, in float32: nothing here knows GGUF.
+
+Needs: numpy, torch, transformers 5, safetensors, tokenizers. All random numbers come from fixed seeds.
+"""
+import argparse
+import os
+import shutil
+import sys
+import zlib
+
+import numpy as np
+import torch
+import transformers
+
+import make_models as mm
+
+T = transformers
+
+
+def config(cls, **values):
+    return cls(attn_implementation="eager", bos_token_id=None, eos_token_id=None, pad_token_id=None,
+               **values)
+
+
+def decoder(hidden, heads, kv, head, ff, layers, vocab, theta=10000.0, rope_type="default",
+            tied=False, more_rope=None, **more):
+    rope = {"rope_type": rope_type, "rope_theta": theta, **(more_rope or {})}
+    return mm.shape(hidden, heads, kv, head, ff, layers, vocab, tied,
+                    **(dict(max_position_embeddings=mm.CONTEXT, rms_norm_eps=1e-5,
+                            rope_parameters=rope) | more))
+
+
+# cls: of the configuration and of the model. dtype: of the file's tensors. shard: bytes of a file.
+FOLDERS = {
+    # Queries and keys reordered, Llama 3's divisors made from the configuration, a tokenizer.
+    "llama": dict(cls=(T.LlamaConfig, T.LlamaForCausalLM), tokenizer="bpe",
+                  config=decoder(32, 4, 2, 8, 53, 2, 283, tied=True, rope_type="llama3", more_rope=mm.LLAMA3),
+                  text="the cat and the hat, then 42 mice: na\u00efve \u4e16"),
+    # Biases, of reordered queries and keys too.
+    "llama-bias-f16": dict(cls=(T.LlamaConfig, T.LlamaForCausalLM), dtype=torch.float16,
+                           config=decoder(24, 3, 1, 16, 31, 2, 61, attention_bias=True,
+                                          mlp_bias=True), prompt=20),
+    # Norms of 1 + weight, and two rotations.
+    "gemma3-bf16": dict(cls=(T.Gemma3TextConfig, T.Gemma3ForCausalLM), dtype=torch.bfloat16,
+                        config=decoder(24, 3, 1, 8, 33, 7, 89, tied=True, sliding_window=8,
+                                       query_pre_attn_scalar=11,
+                                       rope_parameters={
+                                           "full_attention": mm.rope(1e6, "linear", factor=8.0),
+                                           "sliding_attention": mm.rope(10000.0)}), prompt=40),
+    "qwen2-shards": dict(cls=(T.Qwen2Config, T.Qwen2ForCausalLM), shard=25000,
+                         config=dict(decoder(36, 3, 1, 12, 29, 2, 73, theta=1e6, tied=True)),
+                         prompt=30),
+}
+
+
+def build(name, spec, path):
+    rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    model = spec["cls"][1](config(spec["cls"][0], **spec["config"])).float().eval()
+    arch = name.split("-")[0]
+    state = mm.random_weights(rng, arch, model)
+    model.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()}, strict=False)
+    model.tie_weights()
+    shutil.rmtree(path, ignore_errors=True)
+    shard = {"max_shard_size": spec["shard"]} if "shard" in spec else {}
+    model.to(spec.get("dtype", torch.float32)).save_pretrained(path, **shard)
+    if "tokenizer" in spec:
+        mm.make_tokenizer(spec["tokenizer"], spec["config"]["vocab_size"]).save(
+            os.path.join(path, "tokenizer.json"), pretty=False)
+    return rng
+
+
+def make(name, spec, out):
+    path = os.path.join(out, "folders", name)
+    rng = build(name, spec, path)
+    if "text" in spec:
+        prompt = mm.encode_text(spec["tokenizer"], spec["config"]["vocab_size"], spec["text"])
+    else:
+        prompt = [int(t) for t in rng.integers(0, spec["config"]["vocab_size"], spec["prompt"])]
+    model = spec["cls"][1].from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
+    logits = mm.logits_of(model.eval(), prompt)
+    tokens, gaps = mm.greedy(model, prompt, 28)
+    with open(os.path.join(out, name + "-folder.expect"), "w", encoding="utf-8") as f:
+        f.write(f"model: folders/{name}\n")
+        f.write("prompt: " + " ".join(map(str, prompt)) + "\n")
+        f.write("greedy: " + " ".join(map(str, tokens)) + "\n")
+        f.write("gap: " + " ".join(f"{g:.4f}" for g in gaps) + "\n")
+        f.write(f"logits: {mm.row(logits[-1])}\n")
+    size = sum(os.path.getsize(os.path.join(path, n)) for n in os.listdir(path))
+    print(f"{name:20} {size:7d} bytes in {len(os.listdir(path))} files, logits "
+          f"{logits[-1].min():6.2f} .. {logits[-1].max():6.2f}, {len(set(tokens)):2d} tokens of "
+          f"{len(tokens)}, {sum(g < 0.05 for g in gaps)} gaps below 0.05", flush=True)
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="*", default=list(FOLDERS))
+    parser.add_argument("--out", default=here)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
+    for name in args.only:
+        make(name, FOLDERS[name], args.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -292,6 +292,38 @@ static const char *check_reduce(const struct smr_case *c, uint32_t binding, cons
     return NULL;
 }
 
+// ---- copy_pages -------------------------------------------------------------------------------
+
+// From the first half of the pages to the second, now and then from the same one; whole pages, their
+// first slots, or nothing.
+static void make_copy_pages(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_copy_pages_push *p = c->push;
+    const size_t size = 2 * (size_t)p->n_copies * p->page_size * p->slot_words * sizeof(uint32_t);
+    c->operands[0] = smr_case_bytes(c, p->n_copies * sizeof(struct smr_page_copy));
+    c->operands[1] = smr_case_bytes(c, size);
+    c->operands[2] = smr_case_bytes(c, size);
+    struct smr_page_copy *copies = c->operands[0].data;
+    for (uint32_t i = 0; copies && i < p->n_copies; i++) {
+        const uint32_t some = 1 + smr_case_random(c, p->page_size);
+        copies[i] = (struct smr_page_copy){.from = smr_case_random(c, p->n_copies),
+                                           .to = p->n_copies + i,
+                                           .n_slots = i % 3 == 2   ? 0
+                                                      : i % 3 == 1 ? p->page_size
+                                                                   : some};
+    }
+}
+
+// Any bits may be there: compared byte by byte.
+static size_t decode_copy_pages(const struct smr_case *c, uint32_t binding, const void *data,
+                                float *values)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < c->operands[binding].size; i++)
+        values[i] = bytes[i];
+    return c->operands[binding].size;
+}
+
 // ---- all kernels ------------------------------------------------------------------------------
 
 const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
@@ -304,4 +336,5 @@ const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
     [SMR_KERNEL_ATTENTION_MERGE] = {make_attention_merge, NULL, NULL},
     [SMR_KERNEL_ACTIVATE] = {make_activate, NULL, NULL},
     [SMR_KERNEL_REDUCE] = {make_reduce, decode_reduce, check_reduce},
+    [SMR_KERNEL_COPY_PAGES] = {make_copy_pages, decode_copy_pages, NULL},
 };

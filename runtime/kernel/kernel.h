@@ -27,6 +27,7 @@ enum smr_kernel_id {
     SMR_KERNEL_ATTENTION_MERGE,
     SMR_KERNEL_ACTIVATE,
     SMR_KERNEL_REDUCE,
+    SMR_KERNEL_COPY_PAGES,
     SMR_N_KERNELS
 };
 
@@ -162,6 +163,20 @@ struct smr_reduced {
 };
 struct smr_reduce_push {
     uint32_t n_cols, n_rows, in_stride;
+};
+
+// copy_pages: copy the first n_slots slots of page `from` to page `to`, in the keys and the values of
+// a layer, for each of n_copies entries. No page that is written is read or written by another.
+// Bindings: 0 copies, struct smr_page_copy [n_copies]; 1 key cache; 2 value cache, both as words
+// [n_pages, page_size, slot_words], read and written.
+struct smr_page_copy {
+    uint32_t from, to;
+    uint32_t n_slots; // 0: nothing to copy
+    uint32_t unused;
+};
+struct smr_copy_pages_push {
+    uint32_t n_copies, page_size;
+    uint32_t slot_words; // of 4 bytes
 };
 
 // ---- KV cache layout --------------------------------------------------------------------------

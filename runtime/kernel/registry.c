@@ -384,6 +384,41 @@ const struct smr_kernel_desc smr_desc_reduce = {
     .groups = reduce_groups,
 };
 
+// ---- copy_pages -------------------------------------------------------------------------------
+
+enum { COPY_BLOCK = 1024 }; // words of a workgroup, as in copy_pages.comp
+
+static bool copy_pages_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                  const void *push)
+{
+    key->constants[0] = smr_workgroup_size_for(limits, 128, 16);
+    return true;
+}
+
+static void copy_pages_groups(const struct smr_kernel_key *key, const void *push,
+                              uint32_t groups[3])
+{
+    const struct smr_copy_pages_push *p = push;
+    smr_spread_groups((uint64_t)p->n_copies * smr_div_up(p->page_size * p->slot_words, COPY_BLOCK),
+                      groups);
+}
+
+const struct smr_kernel_desc smr_desc_copy_pages = {
+    .name = "copy_pages",
+    .twin = smr_twin_copy_pages,
+    .n_bindings = 3,
+    .push_size = sizeof(struct smr_copy_pages_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_READ_WRITE, SMR_READ_WRITE},
+    .types = smr_types_f32,
+    .n_types = SMR_COUNT(smr_types_f32),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-12, // the same bits, in truth
+    .specialise = copy_pages_specialise,
+    .groups = copy_pages_groups,
+};
+
 // ---- all rows ---------------------------------------------------------------------------------
 
 static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
@@ -396,6 +431,7 @@ static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
     [SMR_KERNEL_ATTENTION_MERGE] = &smr_desc_attention_merge,
     [SMR_KERNEL_ACTIVATE] = &smr_desc_activate,
     [SMR_KERNEL_REDUCE] = &smr_desc_reduce,
+    [SMR_KERNEL_COPY_PAGES] = &smr_desc_copy_pages,
 };
 
 const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id)

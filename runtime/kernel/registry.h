@@ -9,7 +9,7 @@
 
 extern const struct smr_kernel_desc smr_desc_embed, smr_desc_norm, smr_desc_matvec, smr_desc_matmul,
     smr_desc_rope_store, smr_desc_attention, smr_desc_attention_merge, smr_desc_activate,
-    smr_desc_reduce;
+    smr_desc_reduce, smr_desc_copy_pages;
 
 // The greatest power of two that is at most `wanted` and that the device takes as the size of a
 // one-dimensional workgroup. Every device takes 128.

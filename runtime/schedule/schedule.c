@@ -150,10 +150,13 @@ static bool create_step(struct smr_schedule *schedule)
     uint64_t outputs = params->max_outputs * 4ull;
     uint64_t at_pages = smr_align_up(rows, alignment);
     uint64_t at_outputs = smr_align_up(at_pages + pages, alignment);
-    schedule->step = create_buffer(schedule, at_outputs + outputs, SMR_MEMORY_UPLOAD, "step");
+    uint64_t copies = params->max_sequences * sizeof(struct smr_page_copy);
+    uint64_t at_copies = smr_align_up(at_outputs + outputs, alignment);
+    schedule->step = create_buffer(schedule, at_copies + copies, SMR_MEMORY_UPLOAD, "step");
     schedule->rows = (struct smr_binding){schedule->step, 0, rows};
     schedule->pages = (struct smr_binding){schedule->step, at_pages, pages};
     schedule->outputs = (struct smr_binding){schedule->step, at_outputs, outputs};
+    schedule->copies = (struct smr_binding){schedule->step, at_copies, copies};
     return schedule->step != NULL;
 }
 
@@ -274,6 +277,7 @@ void smr_schedule_destroy(struct smr_schedule *schedule)
         return;
     for (uint32_t i = 0; i < SMR_MAX_PROGRAMS; i++)
         program_finish(schedule, &schedule->programs[i]);
+    smr_list_destroy(schedule->copy_list);
     for (uint32_t i = 0; i < schedule->n_weights; i++)
         smr_buffer_destroy(schedule->weights[i]);
     for (uint32_t i = 0; schedule->cache && i < 2 * schedule->graph->model->hparams.n_layers; i++)

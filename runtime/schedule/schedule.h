@@ -8,6 +8,7 @@
 //     place.c    activations in the arena, by their lifetimes
 //     emit.c     operations to dispatches: kernel, bindings, parameters
 //     schedule.c programs by shape: build, record, submit, wait
+//     copy.c     pages of the KV cache to other pages, for texts that part ways
 //
 // What changes between two steps of one shape is data in buffers, never the recording.
 #pragma once
@@ -58,6 +59,12 @@ bool smr_schedule_prepare(struct smr_schedule *schedule, const struct smr_shape 
 
 // Submit a step and wait for it, asleep. Makes the program when it is not there yet.
 bool smr_schedule_run(struct smr_schedule *schedule, const struct smr_shape *shape);
+
+// Copy the beginnings of pages to other pages, in every layer, before the step that is run next: for
+// pages that two texts share and one of them is about to write. Fill in n <= max_sequences entries
+// and submit; the copies are done before what is submitted later. Records its list at the first call.
+struct smr_page_copy *smr_schedule_copies(struct smr_schedule *schedule); // [max_sequences]
+bool smr_schedule_copy_pages(struct smr_schedule *schedule, uint32_t n);
 
 void smr_schedule_memory(const struct smr_schedule *schedule, struct smr_memory_use *use);
 uint64_t smr_schedule_compile_ns(const struct smr_schedule *schedule); // spent in making programs

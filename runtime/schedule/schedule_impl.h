@@ -50,8 +50,9 @@ struct smr_schedule {
     smr_buffer **weights;      // all buffers that hold weights and constants
     uint32_t n_weights, weights_capacity;
     smr_buffer **cache; // [2 * n_layers]: keys, values
-    smr_buffer *step;   // rows, pages, outputs
-    struct smr_binding rows, pages, outputs;
+    smr_buffer *step;   // rows, pages, outputs, copies
+    struct smr_binding rows, pages, outputs, copies;
+    smr_list *copy_list;          // made on first need
     smr_buffer *reduced, *logits; // READBACK; logits made on first need
     smr_buffer *arena;
 

@@ -100,6 +100,7 @@ static const struct {
     {SMR_KERNEL_ATTENTION_MERGE, suite_attention_merge},
     {SMR_KERNEL_ACTIVATE, suite_activate},
     {SMR_KERNEL_REDUCE, suite_reduce},
+    {SMR_KERNEL_COPY_PAGES, suite_copy_pages},
 };
 
 bool smr_suite_run(smr_device *device, const struct smr_suite_params *params,

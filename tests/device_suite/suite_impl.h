@@ -35,3 +35,4 @@ void suite_attention(struct suite *s);
 void suite_attention_merge(struct suite *s);
 void suite_activate(struct suite *s);
 void suite_reduce(struct suite *s);
+void suite_copy_pages(struct suite *s);

@@ -178,6 +178,8 @@ SMR_API void smr_text_free(smr_model *model, char *text);
 
 // ---- engine -----------------------------------------------------------------------------------
 
+enum { SMR_MAX_SEQUENCES = 64 };
+
 enum smr_kernels { SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN };
 
 struct smr_engine_params {
@@ -187,6 +189,9 @@ struct smr_engine_params {
     uint32_t n_context;       // tokens of one session; 0 for the model's, at most 4096
     uint32_t n_batch;         // rows of a prefill step; 0 for 512, or 128 without a GPU
     bool cache_type_set;      // false: SMR_F16
+    uint32_t n_sequences;     // texts one step goes on with: beams, samples; 0 for 1
+    uint64_t n_cache;         // tokens the KV cache holds over all texts, where they share those of
+                              // a beginning; 0 for n_sequences * n_context, which is always enough
     // Progress of loading and compiling, 0 to 1; optional.
     void (*progress)(void *user, const char *what, float fraction);
     void *user;
@@ -248,6 +253,7 @@ struct smr_logprob {
 };
 
 struct smr_generated { // one generated token, handed to the callback
+    uint32_t sample;   // of smr_generate_samples(): whose token it is
     int32_t token;
     float logprob;
     const char *text; // whole UTF-8 characters that are final now; may be empty
@@ -298,6 +304,70 @@ SMR_API const float *smr_session_logits(smr_session *session);
 // `result` is filled as far as it went.
 SMR_API bool smr_generate(smr_session *session, const struct smr_generate_params *params,
                           struct smr_generate_result *result);
+
+// Generate n_samples texts side by side, 1 to the engine's n_sequences: sample i draws with seed
+// sampling.seed + i, as a run by itself would. They share what the prompt computed and the device
+// memory it takes. The callback gets the tokens of all samples, `sample` telling them apart; when it
+// returns false all of them stop. The session keeps its prompt and nothing else. `results`
+// [n_samples]: times are those of all samples together.
+SMR_API bool smr_generate_samples(smr_session *session, const struct smr_generate_params *params,
+                                  uint32_t n_samples, struct smr_generate_result *results);
+
+// ---- beam search --------------------------------------------------------------------------------
+
+// When a search with n_beams finished texts stops: at once, or as long as a text that goes on could
+// still become better than the worst of them, taking its score for that of its length so far
+// (HEURISTIC), or of the greatest length there can be (NEVER; where the length penalty is positive).
+enum smr_early_stopping {
+    SMR_EARLY_STOPPING_HEURISTIC, // transformers' early_stopping=False
+    SMR_EARLY_STOPPING_AT_ONCE,   // True
+    SMR_EARLY_STOPPING_NEVER,     // "never"
+};
+
+// Search for the most likely text: n_beams texts go on side by side, at each step the likeliest of
+// all their continuations. The definition is that of Hugging Face transformers 5
+// (GenerationMixin._beam_search); with groups that of its group beam search (transformers 4), diverse
+// beam search after arXiv:1610.02424: a group pays diversity_penalty for each time a group before it
+// chose the same token in this step.
+struct smr_beam_params {
+    uint32_t n_beams;        // 1 to the engine's n_sequences
+    uint32_t n_groups;       // divides n_beams; 0 for 1
+    float diversity_penalty; // per choice of a group before, in log-probability
+    float length_penalty;    // score: sum of log-probabilities / tokens ^ length_penalty
+    enum smr_early_stopping early_stopping;
+    uint32_t n_return;    // texts wanted, at most n_beams; 0 for 1
+    uint32_t n_predict;   // tokens of a text; UINT32_MAX: until the context is full
+    uint32_t min_predict; // tokens of a text before it may end
+    const int32_t *ends;  // tokens that end a text; without any, the model's
+    size_t n_ends;
+    bool ignore_end; // no token ends a text
+    bool special;    // write special tokens out
+    // Called after each step; return false to stop, which makes what there is the result. Optional.
+    bool (*step)(void *user, uint32_t n_generated);
+    // As that of struct smr_generate_params.
+    bool (*prefill)(void *user, size_t n_done, size_t n_total);
+    void *user;
+};
+
+struct smr_beam {          // one text that was found
+    const int32_t *tokens; // what was generated, with the token that ended it
+    size_t n_tokens;
+    const char *text; // UTF-8, zero-terminated; "" for a model without a tokenizer
+    size_t text_size;
+    float score;
+    enum smr_stop_reason stop_reason;
+};
+struct smr_beams {
+    const struct smr_beam *items; // best first
+    size_t n; // n_return; less where the context was full or the search was stopped
+};
+
+// The session keeps its prompt and nothing else. `result` receives what the search did, n_generated
+// being its steps. Returns NULL on errors; free with smr_beams_free() before the engine.
+SMR_API struct smr_beams *smr_generate_beams(smr_session *session,
+                                             const struct smr_beam_params *params,
+                                             struct smr_generate_result *result);
+SMR_API void smr_beams_free(struct smr_beams *beams);
 
 #ifdef __cplusplus
 }

@@ -39,6 +39,30 @@ static void choose_batch(smr_engine *engine, const struct smr_engine_params *par
     engine->chunk = is_gpu(engine) ? smr_min_u32(FIRST_CHUNK, engine->n_batch) : engine->n_batch;
 }
 
+static bool choose_sequences(smr_engine *engine, const struct smr_engine_params *params)
+{
+    engine->n_sequences = params->n_sequences ? params->n_sequences : 1;
+    if (engine->n_sequences > SMR_MAX_SEQUENCES)
+        return smr_fail(engine->context, SMR_ERROR_USAGE,
+                        "%u texts at once: more than %u are not possible", engine->n_sequences,
+                        (unsigned)SMR_MAX_SEQUENCES);
+    engine->page_lists = smr_alloc(engine->context, engine->n_sequences,
+                                   sizeof(*engine->page_lists), "the page table");
+    return engine->page_lists != NULL;
+}
+
+// Pages of the KV cache. Texts that share a beginning, or are short, need less than n_context each.
+static uint32_t count_pages(const smr_engine *engine, uint64_t n_cache)
+{
+    uint64_t each = smr_div_up(engine->n_context, SMR_PAGE_SIZE);
+    // One more for the beginning, whose last page is only half theirs. < 2^32: 64 * 2^24 / 64.
+    uint64_t most = engine->n_sequences * each + (engine->n_sequences > 1);
+    uint64_t wanted = n_cache / SMR_PAGE_SIZE + 1 + 2ull * engine->n_sequences;
+    if (!n_cache || wanted > most)
+        wanted = most;
+    return (uint32_t)(wanted < each ? each : wanted);
+}
+
 static bool check_model(const smr_model *model)
 {
     struct smr_model_info info;
@@ -56,11 +80,11 @@ static struct smr_schedule *create_schedule(smr_engine *engine,
     choose_batch(engine, params);
     struct smr_schedule_params schedule = {
         .cache_type = params->cache_type_set ? params->cache_type : SMR_F16,
-        .max_rows = engine->n_batch,
-        .max_outputs = MAX_OUTPUTS,
-        .max_sequences = 1,
+        .max_rows = smr_max_u32(engine->n_batch, engine->n_sequences),
+        .max_outputs = smr_max_u32(MAX_OUTPUTS, engine->n_sequences),
+        .max_sequences = engine->n_sequences,
         .max_pages = smr_div_up(engine->n_context, SMR_PAGE_SIZE),
-        .n_pages = smr_div_up(engine->n_context, SMR_PAGE_SIZE),
+        .n_pages = count_pages(engine, params->n_cache),
         .page_size = SMR_PAGE_SIZE,
         .progress = params->progress,
         .user = params->user};
@@ -83,7 +107,7 @@ smr_engine *smr_engine_create(smr_model *model, const struct smr_engine_params *
         return NULL;
     engine->context = context;
     engine->model = model;
-    if (!choose_context(engine, params) ||
+    if (!choose_context(engine, params) || !choose_sequences(engine, params) ||
         !smr_graph_build(&engine->graph, model, engine->n_context) ||
         !(engine->device = smr_device_open(context, params->device)) ||
         !(engine->kernels = smr_kernel_set_create(engine->device, params->kernels)) ||
@@ -104,6 +128,7 @@ void smr_engine_destroy(smr_engine *engine)
     smr_device_close(engine->device);
     smr_graph_finish(&engine->graph);
     smr_page_pool_finish(&engine->pool);
+    smr_free(engine->context, engine->page_lists);
     smr_free(engine->context, engine);
 }
 

@@ -1,18 +1,28 @@
-// generate.c - the loop of one generation: step, sample, stop, stream.
+// generate.c - the loop of one generation: step, sample, stop, stream. Several samples of one prompt
+// go through it side by side.
 #include "generate/generate.h"
 
 #include <math.h>
 #include <string.h>
 
-struct generation {
+// One text in the making.
+struct stream {
     smr_session *session;
-    smr_engine *engine;
-    const struct smr_generate_params *params;
     struct smr_generate_result *result;
-    const struct smr_vocab *vocab; // NULL for a model without a tokenizer
-    struct smr_sampler sampler;
+    uint32_t sample;
+    uint64_t random; // state of the sampler
     struct smr_detokenizer detokenizer;
     struct smr_stopper stopper;
+};
+
+struct generation {
+    smr_engine *engine;
+    const struct smr_generate_params *params;
+    const struct smr_vocab *vocab; // NULL for a model without a tokenizer
+    struct smr_sampler sampler;    // its scratch memory serves all streams
+    struct stream *streams;        // [n_streams]
+    uint32_t n_streams;
+    struct smr_generate_result total; // times and counts of all streams together
     bool read_logits;
 };
 
@@ -21,13 +31,25 @@ static uint32_t n_vocab(const struct generation *g)
     return g->engine->model->hparams.n_vocab;
 }
 
-// Hand text that is final to the callback, with the token it came with.
-static bool show(struct generation *g, struct smr_generated *generated, size_t n_final)
+struct smr_step_result smr_step_result(const smr_engine *engine, uint32_t row, bool read_logits)
 {
-    generated->text = g->stopper.held.data ? g->stopper.held.data : "";
+    size_t vocab = engine->model->hparams.n_vocab;
+    const float *logits = read_logits ? smr_schedule_logits(engine->schedule) : NULL;
+    return (struct smr_step_result){
+        .logits = logits ? logits + row * vocab : NULL,
+        .chunks = smr_schedule_reduced(engine->schedule) +
+                  row * (size_t)smr_div_up((uint32_t)vocab, SMR_REDUCE_CHUNK)};
+}
+
+// Hand text that is final to the callback, with the token it came with.
+static bool show(const struct generation *g, struct stream *stream, struct smr_generated *generated,
+                 size_t n_final)
+{
+    generated->sample = stream->sample;
+    generated->text = stream->stopper.held.data ? stream->stopper.held.data : "";
     generated->text_size = n_final;
     bool go_on = !g->params->callback || g->params->callback(g->params->user, generated);
-    smr_stopper_drop(&g->stopper, n_final);
+    smr_stopper_drop(&stream->stopper, n_final);
     return go_on;
 }
 
@@ -60,128 +82,232 @@ static bool is_end(const struct generation *g, int32_t token)
     return g->vocab && !g->params->ignore_end && smr_vocab_is_end(g->vocab, token);
 }
 
-// Sample from the step that was just computed, append, show. Sets the stop reason when it is over.
-static bool next_token(struct generation *g)
+static void cancel(struct generation *g)
 {
-    struct smr_session *session = g->session;
-    struct smr_step_result step = {
-        .logits = g->read_logits ? smr_schedule_logits(g->engine->schedule) : NULL,
-        .chunks = smr_schedule_reduced(g->engine->schedule)};
-    struct smr_generated generated = {0};
-    if (!smr_sampler_sample(&g->sampler, &step, session->tokens, session->n_tokens,
-                            &generated.token))
-        return false;
-    fill_logprobs(g, &step, &generated);
-    session->tokens[session->n_tokens++] = generated.token; // there is room: see go_on()
-    g->result->n_generated++;
-    if (is_end(g, generated.token)) {
-        g->result->stop_reason = SMR_STOP_END;
+    for (uint32_t i = 0; i < g->n_streams; i++)
+        if (!g->streams[i].result->stop_reason)
+            g->streams[i].result->stop_reason = SMR_STOP_CANCEL;
+}
+
+// What was held back is final when nothing follows; after a stop string it is not part of the text.
+static void show_rest(struct generation *g, struct stream *stream)
+{
+    enum smr_stop_reason reason = stream->result->stop_reason;
+    if (reason == SMR_STOP_STRING || reason == SMR_STOP_CANCEL)
+        return;
+    if (g->vocab)
+        smr_detokenizer_end(&stream->detokenizer, &stream->stopper.held);
+    if (stream->stopper.held.size &&
+        !show(g, stream, &(struct smr_generated){.token = -1}, stream->stopper.held.size))
+        cancel(g);
+}
+
+// Whether another token is wanted and has room after n_tokens; else the stop reason says why not.
+static bool go_on(const struct generation *g, struct smr_generate_result *result, uint32_t n_tokens)
+{
+    if (!result->stop_reason && result->n_generated >= g->params->n_predict)
+        result->stop_reason = SMR_STOP_LENGTH;
+    if (!result->stop_reason && n_tokens >= g->engine->n_context)
+        result->stop_reason = SMR_STOP_CONTEXT;
+    return !result->stop_reason;
+}
+
+// Append a token and show its text. Sets the stop reason when the text is over.
+static bool accept(struct generation *g, struct stream *stream, struct smr_generated *generated)
+{
+    struct smr_session *session = stream->session;
+    struct smr_string *held = &stream->stopper.held;
+    session->tokens[session->n_tokens++] = generated->token; // there is room: see go_on()
+    stream->result->n_generated++;
+    if (is_end(g, generated->token)) {
+        stream->result->stop_reason = SMR_STOP_END;
         if (!g->params->special) { // the token is reported, its text is not
-            show(g, &generated, 0);
+            if (!show(g, stream, generated, 0))
+                cancel(g);
             return true;
         }
     }
     if (g->vocab)
-        smr_detokenizer_add(&g->detokenizer, generated.token, &g->stopper.held);
+        smr_detokenizer_add(&stream->detokenizer, generated->token, held);
     size_t n_final = 0;
-    bool stop = smr_stopper_check(&g->stopper, &n_final);
-    if (!show(g, &generated, n_final))
-        g->result->stop_reason = SMR_STOP_CANCEL;
-    else if (stop)
-        g->result->stop_reason = SMR_STOP_STRING;
-    return !g->stopper.held.failed ||
+    bool stop = smr_stopper_check(&stream->stopper, &n_final);
+    if (!show(g, stream, generated, n_final)) {
+        stream->result->stop_reason = SMR_STOP_CANCEL;
+        cancel(g);
+    } else if (stop) {
+        stream->result->stop_reason = SMR_STOP_STRING;
+    }
+    return !held->failed ||
            smr_fail(g->engine->context, SMR_ERROR_MEMORY, "no memory for the text");
 }
 
-// What was held back is final when nothing follows; after a stop string it is not part of the text.
-static void show_rest(struct generation *g)
+// Sample from row `row` of the step that was just computed.
+static bool next_token(struct generation *g, struct stream *stream, uint32_t row)
 {
-    if (g->result->stop_reason == SMR_STOP_STRING || g->result->stop_reason == SMR_STOP_CANCEL)
-        return;
-    if (g->vocab)
-        smr_detokenizer_end(&g->detokenizer, &g->stopper.held);
-    if (g->stopper.held.size)
-        show(g, &(struct smr_generated){.token = -1}, g->stopper.held.size);
+    const struct smr_session *session = stream->session;
+    struct smr_step_result step = smr_step_result(g->engine, row, g->read_logits);
+    struct smr_generated generated = {0};
+    g->sampler.random = stream->random;
+    if (!smr_sampler_sample(&g->sampler, &step, session->tokens, session->n_tokens,
+                            &generated.token))
+        return false;
+    stream->random = g->sampler.random;
+    fill_logprobs(g, &step, &generated);
+    if (!accept(g, stream, &generated))
+        return false;
+    if (!go_on(g, stream->result, session->n_tokens))
+        show_rest(g, stream);
+    return true;
 }
 
-static bool prefill(struct generation *g)
+static bool prefill(struct generation *g, smr_session *session)
 {
     uint64_t start = smr_time_ns();
-    uint32_t before = g->session->n_computed;
-    bool done =
-        smr_session_compute(g->session, g->read_logits, g->params->prefill, g->params->user);
-    g->result->prompt_ns = smr_time_ns() - start;
-    g->result->n_prompt = g->session->n_computed - before;
+    uint32_t before = session->n_computed;
+    bool done = smr_session_compute(session, g->read_logits, g->params->prefill, g->params->user);
+    g->total.prompt_ns = smr_time_ns() - start;
+    g->total.n_prompt = session->n_computed - before;
     if (!done && smr_context_status(g->engine->context) == SMR_OK)
-        g->result->stop_reason = SMR_STOP_CANCEL;
+        cancel(g);
     return done;
+}
+
+// Rows of the next step: as long as more than half of the texts go on, those that ended leave empty
+// rows, because each number of rows is a program of its own.
+static uint32_t count_rows(const struct generation *g, uint32_t n_rows, smr_session **sessions,
+                           struct stream **streams)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->n_streams; i++)
+        if (!g->streams[i].result->stop_reason) {
+            streams[n] = &g->streams[i];
+            sessions[n++] = g->streams[i].session;
+        }
+    for (uint32_t i = n; i < n_rows; i++)
+        sessions[i] = NULL;
+    while (n <= n_rows / 2 && n_rows > 1)
+        n_rows /= 2;
+    return n ? n_rows : 0;
+}
+
+static bool decode(struct generation *g)
+{
+    smr_session *sessions[SMR_MAX_SEQUENCES];
+    struct stream *streams[SMR_MAX_SEQUENCES];
+    uint32_t n_rows = g->n_streams;
+    while ((n_rows = count_rows(g, n_rows, sessions, streams))) {
+        if (!smr_sessions_step(g->engine, sessions, n_rows, g->read_logits))
+            return false;
+        g->total.n_submissions++;
+        for (uint32_t i = 0; i < n_rows && sessions[i]; i++)
+            if (!streams[i]->result->stop_reason && !next_token(g, streams[i], i))
+                return false;
+    }
+    return true;
 }
 
 // The decode program is made while the first token is read, and not counted as decoding.
 static bool prepare_decode(struct generation *g)
 {
-    struct smr_shape shape = {
-        .n_rows = 1, .n_outputs = 1, .n_keys = g->session->n_tokens, .read_logits = g->read_logits};
-    if (g->result->stop_reason || g->params->n_predict < 2)
-        return true;
-    return smr_schedule_prepare(g->engine->schedule, &shape);
+    smr_session *sessions[SMR_MAX_SEQUENCES];
+    struct stream *streams[SMR_MAX_SEQUENCES];
+    uint32_t n_rows = count_rows(g, g->n_streams, sessions, streams);
+    struct smr_shape shape = {.n_rows = n_rows,
+                              .n_outputs = n_rows,
+                              .n_keys = g->streams[0].session->n_tokens,
+                              .read_logits = g->read_logits};
+    return !n_rows || smr_schedule_prepare(g->engine->schedule, &shape);
 }
 
-// Whether another token is wanted and has room; else the stop reason says why not.
-static bool go_on(struct generation *g)
+static bool run(struct generation *g, smr_session *session)
 {
-    struct smr_generate_result *result = g->result;
-    if (!result->stop_reason && result->n_generated >= g->params->n_predict)
-        result->stop_reason = SMR_STOP_LENGTH;
-    if (!result->stop_reason && g->session->n_tokens >= g->engine->n_context)
-        result->stop_reason = SMR_STOP_CONTEXT;
-    return !result->stop_reason;
-}
-
-static bool run(struct generation *g)
-{
-    struct smr_generate_result *result = g->result;
-    if (!go_on(g))
+    bool wanted = false;
+    for (uint32_t i = 0; i < g->n_streams; i++)
+        wanted = go_on(g, g->streams[i].result, session->n_tokens);
+    if (!wanted)
         return true;
-    if (!prefill(g))
-        return result->stop_reason == SMR_STOP_CANCEL;
-    if (!next_token(g) || !prepare_decode(g))
+    if (!prefill(g, session))
+        return g->streams[0].result->stop_reason == SMR_STOP_CANCEL;
+    for (uint32_t i = 0; i < g->n_streams; i++)
+        if (g->streams[i].session != session)
+            smr_session_fork(g->streams[i].session, session);
+    for (uint32_t i = 0; i < g->n_streams; i++)
+        if (!g->streams[i].result->stop_reason && !next_token(g, &g->streams[i], 0))
+            return false;
+    if (!prepare_decode(g))
         return false;
     uint64_t start = smr_time_ns(), cpu_start = smr_thread_time_ns();
-    while (go_on(g)) {
-        if (!smr_session_compute(g->session, g->read_logits, NULL, NULL) || !next_token(g))
-            return false;
-        result->n_submissions++;
+    bool done = decode(g);
+    g->total.decode_ns = smr_time_ns() - start;
+    g->total.cpu_ns = smr_thread_time_ns() - cpu_start;
+    return done;
+}
+
+static bool start(struct generation *g, smr_session *session)
+{
+    const struct smr_model *model = g->engine->model;
+    if (smr_context_status(g->engine->context) != SMR_OK)
+        return false; // an error of before, not yet cleared, would look like one of ours
+    if (smr_metadata_has(model->metadata, "tokenizer.ggml.model") &&
+        !(g->vocab = smr_vocab_get(g->engine->model)))
+        return false;
+    for (uint32_t i = 0; i < g->n_streams; i++) {
+        struct stream *stream = &g->streams[i];
+        stream->sample = i;
+        stream->random = g->params->sampling.seed + i;
+        if (g->vocab)
+            smr_detokenizer_init(&stream->detokenizer, g->vocab, g->params->special);
+        smr_stopper_init(&stream->stopper, g->engine->context, g->params->stop, g->params->n_stop);
     }
-    result->decode_ns = smr_time_ns() - start;
-    result->cpu_ns = smr_thread_time_ns() - cpu_start;
-    show_rest(g);
-    return true;
+    return smr_sampler_init(&g->sampler, g->engine->context, &g->params->sampling,
+                            model->hparams.n_vocab, g->params->n_logprobs) &&
+           run(g, session);
+}
+
+static bool generate(smr_session *session, const struct smr_generate_params *params,
+                     struct stream *streams, uint32_t n_streams)
+{
+    struct generation g = {.engine = session->engine,
+                           .params = params,
+                           .streams = streams,
+                           .n_streams = n_streams,
+                           .read_logits =
+                               smr_sampler_needs_logits(&params->sampling, params->n_logprobs)};
+    bool done = start(&g, session);
+    smr_sampler_finish(&g.sampler);
+    for (uint32_t i = 0; i < n_streams; i++) {
+        g.total.n_generated = streams[i].result->n_generated;
+        g.total.stop_reason = streams[i].result->stop_reason;
+        *streams[i].result = g.total;
+        smr_stopper_finish(&streams[i].stopper);
+    }
+    return done;
 }
 
 bool smr_generate(smr_session *session, const struct smr_generate_params *params,
                   struct smr_generate_result *result)
 {
-    smr_engine *engine = session->engine;
-    struct generation g = {.session = session,
-                           .engine = engine,
-                           .params = params,
-                           .result = result,
-                           .read_logits =
-                               smr_sampler_needs_logits(&params->sampling, params->n_logprobs)};
+    struct stream stream = {.session = session, .result = result};
     *result = (struct smr_generate_result){0};
-    if (smr_context_status(engine->context) != SMR_OK)
-        return false; // an error of before, not yet cleared, would look like one of ours
-    if (smr_metadata_has(engine->model->metadata, "tokenizer.ggml.model") &&
-        !(g.vocab = smr_vocab_get(engine->model)))
-        return false;
-    if (g.vocab)
-        smr_detokenizer_init(&g.detokenizer, g.vocab, params->special);
-    smr_stopper_init(&g.stopper, engine->context, params->stop, params->n_stop);
-    bool done = smr_sampler_init(&g.sampler, engine->context, &params->sampling,
-                                 engine->model->hparams.n_vocab, params->n_logprobs) &&
-                run(&g);
-    smr_sampler_finish(&g.sampler);
-    smr_stopper_finish(&g.stopper);
+    return generate(session, params, &stream, 1);
+}
+
+bool smr_generate_samples(smr_session *session, const struct smr_generate_params *params,
+                          uint32_t n_samples, struct smr_generate_result *results)
+{
+    smr_context *context = session->engine->context;
+    bool done = smr_check_sequences(session->engine, n_samples, "samples");
+    struct stream *streams =
+        done ? smr_alloc(context, n_samples, sizeof(*streams), "samples") : NULL;
+    for (uint32_t i = 0; streams && i < n_samples; i++) {
+        results[i] = (struct smr_generate_result){0};
+        streams[i].result = &results[i];
+        streams[i].session = done ? smr_session_create(session->engine) : NULL;
+        done = streams[i].session != NULL;
+    }
+    done = done && streams && generate(session, params, streams, n_samples);
+    for (uint32_t i = 0; streams && i < n_samples; i++)
+        smr_session_destroy(streams[i].session);
+    smr_free(context, streams);
     return done;
 }

@@ -4,7 +4,8 @@
 //     engine.c   a model on a device
 //     pages.c    the pool of KV cache pages
 //     session.c  one text: its tokens, prefill and decode steps
-//     generate.c the loop: step, sample, stop, stream
+//     generate.c the loop of one text or of several samples: step, sample, stop, stream
+//     beam.c     the search for likely texts: beams, diverse beams
 //     sampler.c  from logits to a token
 //     stop.c     stop strings in a stream of text
 #pragma once
@@ -40,8 +41,11 @@ struct smr_engine {
     struct smr_schedule *schedule;
     struct smr_page_pool pool;
     uint32_t n_context, n_batch;
-    uint32_t chunk;                // rows of the next prefill step, see session.c
-    const smr_session *page_table; // whose pages the step buffer holds
+    uint32_t n_sequences; // texts that one step can go on with
+    uint32_t chunk;       // rows of the next prefill step, see session.c
+    uint32_t n_copies;    // of pages, to be done before the next step
+    uint64_t *page_lists; // [n_sequences]; which list each row of the device's page table holds
+    uint64_t last_page_list;
     uint64_t load_ns;
 };
 
@@ -51,11 +55,27 @@ struct smr_session {
     uint32_t n_tokens, n_computed;
     uint32_t *pages; // [max_pages]
     uint32_t n_pages;
+    uint64_t page_list; // another number whenever `pages` changes, unique in the engine
 };
 
 // Compute what was appended; afterwards the schedule holds the last token's results.
 bool smr_session_compute(smr_session *session, bool read_logits,
                          bool (*progress)(void *user, size_t n_done, size_t n_total), void *user);
+
+// Make `to` the same text as `from`, sharing its pages: what one of them computes later, the other
+// does not see. Cannot fail.
+void smr_session_fork(smr_session *to, const smr_session *from);
+// Give the pages back.
+void smr_session_clear(smr_session *session);
+
+// Whether the engine can go on with n texts at once; else an error that names them by `what`.
+bool smr_check_sequences(const smr_engine *engine, uint32_t n, const char *what);
+
+// One step for up to n_sequences texts, each of which has one token that is not computed. The results
+// of sessions[i] are those of row i. A row without a session (NULL) is left alone; the number of rows
+// is part of the program's shape, so steps with some texts over keep it.
+bool smr_sessions_step(smr_engine *engine, smr_session *const *sessions, uint32_t n_rows,
+                       bool read_logits);
 
 // ---- sampler --------------------------------------------------------------------------------------
 
@@ -69,7 +89,7 @@ struct smr_sampler {
     smr_context *context;
     struct smr_sampling params;
     uint32_t n_vocab;
-    uint64_t random;                  // state
+    uint64_t random;                  // state; several texts set their own before each token
     struct smr_candidate *candidates; // [n_vocab]
     uint32_t n_candidates;
     uint32_t *chunk_order; // [n_chunks]
@@ -85,6 +105,9 @@ struct smr_step_result {
     const float *logits;              // [n_vocab], NULL when they were not read
     const struct smr_reduced *chunks; // [n_chunks]
 };
+
+// Results of row `row` of the step that was computed last.
+struct smr_step_result smr_step_result(const smr_engine *engine, uint32_t row, bool read_logits);
 
 bool smr_sampler_init(struct smr_sampler *sampler, smr_context *context,
                       const struct smr_sampling *params, uint32_t n_vocab, uint32_t n_top);

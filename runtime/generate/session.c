@@ -1,7 +1,13 @@
 // session.c - one text: its tokens, its pages of KV cache, and the steps that compute them.
 #include "generate/generate.h"
 
+#include <assert.h>
 #include <string.h>
+
+static void pages_changed(smr_session *session)
+{
+    session->page_list = ++session->engine->last_page_list;
+}
 
 smr_session *smr_session_create(smr_engine *engine)
 {
@@ -18,6 +24,7 @@ smr_session *smr_session_create(smr_engine *engine)
         smr_session_destroy(session);
         return NULL;
     }
+    pages_changed(session);
     return session;
 }
 
@@ -26,10 +33,7 @@ void smr_session_destroy(smr_session *session)
     if (!session)
         return;
     smr_engine *engine = session->engine;
-    for (uint32_t i = 0; session->pages && i < session->n_pages; i++)
-        smr_page_release(&engine->pool, session->pages[i]);
-    if (engine->page_table == session)
-        engine->page_table = NULL;
+    smr_session_clear(session);
     smr_free(engine->context, session->tokens);
     smr_free(engine->context, session->pages);
     smr_free(engine->context, session);
@@ -59,46 +63,147 @@ size_t smr_session_length(const smr_session *session)
     return session->n_tokens;
 }
 
-// Have pages for the first n tokens, and the step buffer know them.
-static bool ensure_pages(smr_session *session, uint32_t n)
+// ---- pages --------------------------------------------------------------------------------------
+
+// Have page `i` for this text alone, from position `begin` on. What other texts see in a page must
+// stay, so a shared one is exchanged for a new one; the slots before `begin` are copied there.
+static bool own_page(smr_session *session, uint32_t i, uint32_t begin)
 {
     smr_engine *engine = session->engine;
-    uint32_t before = session->n_pages;
-    while (session->n_pages * SMR_PAGE_SIZE < n) {
-        if (!smr_page_take(&engine->pool, &session->pages[session->n_pages]))
-            return false;
+    uint32_t shared = session->pages[i], first = i * SMR_PAGE_SIZE;
+    if (i < session->n_pages && engine->pool.references[shared] == 1)
+        return true;
+    if (!smr_page_take(&engine->pool, &session->pages[i]))
+        return false;
+    pages_changed(session);
+    if (i == session->n_pages) {
         session->n_pages++;
+        return true;
     }
-    if (engine->page_table != session || session->n_pages != before)
-        memcpy(smr_schedule_pages(engine->schedule), session->pages,
-               session->n_pages * sizeof(*session->pages));
-    engine->page_table = session;
+    if (begin > first)
+        smr_schedule_copies(engine->schedule)[engine->n_copies++] = (struct smr_page_copy){
+            .from = shared, .to = session->pages[i], .n_slots = begin - first};
+    smr_page_release(&engine->pool, shared);
     return true;
+}
+
+// Have pages that can be written for the tokens from `begin` to `end`, and row `row` of the device's
+// page table know them.
+static bool ensure_pages(smr_session *session, uint32_t row, uint32_t begin, uint32_t end)
+{
+    smr_engine *engine = session->engine;
+    for (uint32_t i = begin / SMR_PAGE_SIZE; i * SMR_PAGE_SIZE < end; i++)
+        if (!own_page(session, i, begin))
+            return false;
+    if (engine->page_lists[row] != session->page_list)
+        memcpy(smr_schedule_pages(engine->schedule) +
+                   (size_t)row * smr_div_up(engine->n_context, SMR_PAGE_SIZE),
+               session->pages, session->n_pages * sizeof(*session->pages));
+    engine->page_lists[row] = session->page_list;
+    return true;
+}
+
+void smr_session_clear(smr_session *session)
+{
+    for (uint32_t i = 0; i < session->n_pages; i++)
+        smr_page_release(&session->engine->pool, session->pages[i]);
+    session->n_pages = session->n_tokens = session->n_computed = 0;
+    pages_changed(session);
+}
+
+void smr_session_fork(smr_session *to, const smr_session *from)
+{
+    smr_session_clear(to);
+    memcpy(to->tokens, from->tokens, from->n_tokens * sizeof(*to->tokens));
+    memcpy(to->pages, from->pages, from->n_pages * sizeof(*to->pages));
+    to->n_tokens = from->n_tokens;
+    to->n_computed = from->n_computed;
+    to->n_pages = from->n_pages;
+    to->page_list = from->page_list;
+    for (uint32_t i = 0; i < to->n_pages; i++)
+        smr_page_share(&to->engine->pool, to->pages[i]);
+}
+
+bool smr_check_sequences(const smr_engine *engine, uint32_t n, const char *what)
+{
+    if (n && n <= engine->n_sequences)
+        return true;
+    return smr_fail(engine->context, SMR_ERROR_USAGE,
+                    "%u %s: this engine was made for 1 to %u texts at once", n, what,
+                    engine->n_sequences);
+}
+
+// ---- steps --------------------------------------------------------------------------------------
+
+// Rows of the step, from `row` on, for the session's next n tokens.
+static bool fill_rows(smr_session *session, uint32_t sequence, uint32_t row, uint32_t n)
+{
+    uint32_t begin = session->n_computed;
+    struct smr_row *rows = smr_schedule_rows(session->engine->schedule) + row;
+    if (!ensure_pages(session, sequence, begin, begin + n))
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t position = begin + i;
+        uint32_t page = session->pages[position / SMR_PAGE_SIZE];
+        rows[i] = (struct smr_row){.token = (uint32_t)session->tokens[position],
+                                   .position = position,
+                                   .slot = page * SMR_PAGE_SIZE + position % SMR_PAGE_SIZE,
+                                   .sequence = sequence};
+    }
+    return true;
+}
+
+// Do the copies that own_page() asked for, also when the step is given up. Where they fail, what was
+// computed of the last page counts as lost.
+static bool copy_pages(smr_engine *engine, smr_session *const *sessions, uint32_t n)
+{
+    uint32_t n_copies = engine->n_copies;
+    engine->n_copies = 0;
+    if (!n_copies || smr_schedule_copy_pages(engine->schedule, n_copies))
+        return true;
+    for (uint32_t i = 0; i < n; i++)
+        if (sessions[i])
+            sessions[i]->n_computed -= sessions[i]->n_computed % SMR_PAGE_SIZE;
+    return false;
 }
 
 // One submission: the next n_rows tokens, with the last one's logits if `last`.
 static bool step(smr_session *session, uint32_t n_rows, bool last, bool read_logits)
 {
     smr_engine *engine = session->engine;
-    uint32_t begin = session->n_computed;
-    if (!ensure_pages(session, begin + n_rows))
-        return false;
-    struct smr_row *rows = smr_schedule_rows(engine->schedule);
-    for (uint32_t i = 0; i < n_rows; i++) {
-        uint32_t position = begin + i;
-        uint32_t page = session->pages[position / SMR_PAGE_SIZE];
-        rows[i] = (struct smr_row){.token = (uint32_t)session->tokens[position],
-                                   .position = position,
-                                   .slot = page * SMR_PAGE_SIZE + position % SMR_PAGE_SIZE};
-    }
-    smr_schedule_outputs(engine->schedule)[0] = n_rows - 1;
     struct smr_shape shape = {.n_rows = n_rows,
                               .n_outputs = last ? 1 : 0,
-                              .n_keys = begin + n_rows,
+                              .n_keys = session->n_computed + n_rows,
                               .read_logits = last && read_logits};
-    if (!smr_schedule_run(engine->schedule, &shape))
+    bool ready = fill_rows(session, 0, 0, n_rows);
+    smr_schedule_outputs(engine->schedule)[0] = n_rows - 1;
+    if (!copy_pages(engine, &session, 1) || !ready || !smr_schedule_run(engine->schedule, &shape))
         return false;
     session->n_computed += n_rows;
+    return true;
+}
+
+bool smr_sessions_step(smr_engine *engine, smr_session *const *sessions, uint32_t n_rows,
+                       bool read_logits)
+{
+    struct smr_shape shape = {.n_rows = n_rows, .n_outputs = n_rows, .read_logits = read_logits};
+    bool ready = true;
+    for (uint32_t i = 0; i < n_rows && ready; i++) {
+        smr_schedule_outputs(engine->schedule)[i] = i;
+        if (!sessions[i]) {
+            smr_schedule_rows(engine->schedule)[i] = (struct smr_row){.slot = SMR_NO_SLOT};
+            continue;
+        }
+        assert(sessions[i]->n_computed + 1 == sessions[i]->n_tokens);
+        shape.n_keys = smr_max_u32(shape.n_keys, sessions[i]->n_tokens);
+        ready = fill_rows(sessions[i], i, i, 1);
+    }
+    if (!copy_pages(engine, sessions, n_rows) || !ready ||
+        !smr_schedule_run(engine->schedule, &shape))
+        return false;
+    for (uint32_t i = 0; i < n_rows; i++)
+        if (sessions[i])
+            sessions[i]->n_computed++;
     return true;
 }
 

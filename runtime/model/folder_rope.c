@@ -195,7 +195,8 @@ bool smr_folder_read_rope(struct smr_folder *folder)
     if (!json_is_object(parameters))
         parameters = json_object_get(folder->config, "rope_scaling");
     rope.parameters = global ? global : parameters;
-    if (!json_object_get(folder->config, "hidden_size")) // GPT-2 learns its positions
+    // All that rotate have at least the default; GPT-2 learns its positions.
+    if (!json_object_get(folder->config, "rope_theta"))
         return true;
     read_numbers(&rope);
     if (rope.failed)

@@ -53,6 +53,29 @@ FOLDERS = {
                                        rope_parameters={
                                            "full_attention": mm.rope(1e6, "linear", factor=8.0),
                                            "sliding_attention": mm.rope(10000.0)}), prompt=40),
+    "mistral-window": dict(cls=(T.MistralConfig, T.MistralForCausalLM), dtype=torch.bfloat16,
+                           config=decoder(30, 3, 1, 8, 41, 3, 79, sliding_window=8), prompt=40),
+    "gemma2": dict(cls=(T.Gemma2Config, T.Gemma2ForCausalLM), dtype=torch.float16,
+                   config=decoder(28, 4, 2, 10, 39, 4, 87, tied=True, sliding_window=8,
+                                  query_pre_attn_scalar=23, attn_logit_softcapping=3.0,
+                                  final_logit_softcapping=5.0), prompt=40),
+    "qwen3": dict(cls=(T.Qwen3Config, T.Qwen3ForCausalLM), dtype=torch.bfloat16,
+                  config=decoder(28, 4, 2, 20, 37, 2, 91, theta=1e6, tied=True), prompt=33),
+    "seed_oss-yarn": dict(cls=(T.SeedOssConfig, T.SeedOssForCausalLM), dtype=torch.bfloat16,
+                          config=decoder(30, 5, 1, 12, 47, 2, 83, theta=1e7, rope_type="yarn",
+                                         more_rope=mm.YARN | dict(attention_factor=1.3),
+                                         attention_bias=True), prompt=33),
+    # Queries, keys and values in one, gate and up in one; half of each head rotated.
+    "phi3": dict(cls=(T.Phi3Config, T.Phi3ForCausalLM), dtype=torch.bfloat16, context=128,
+                 config=decoder(48, 2, 1, 24, 35, 2, 61, sliding_window=12, rope_type="longrope",
+                                original_max_position_embeddings=128,
+                                more_rope=dict(partial_rotary_factor=0.5,
+                                               original_max_position_embeddings=128,
+                                               **mm.LONGROPE)), prompt=40),
+    # Transposed matrices, those of queries, keys and values in one with its bias.
+    "gpt2": dict(cls=(T.GPT2Config, T.GPT2LMHeadModel), dtype=torch.float16,
+                 config=dict(n_embd=36, n_head=3, n_layer=2, vocab_size=83, n_positions=96),
+                 prompt=50),
     "qwen2-shards": dict(cls=(T.Qwen2Config, T.Qwen2ForCausalLM), shard=25000,
                          config=dict(decoder(36, 3, 1, 12, 29, 2, 73, theta=1e6, tied=True)),
                          prompt=30),
@@ -85,12 +108,16 @@ def make(name, spec, out):
     model = spec["cls"][1].from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
     logits = mm.logits_of(model.eval(), prompt)
     tokens, gaps = mm.greedy(model, prompt, 28)
+    decoded = mm.logits_of(model, prompt + tokens[:mm.DECODED])[-1]
     with open(os.path.join(out, name + "-folder.expect"), "w", encoding="utf-8") as f:
         f.write(f"model: folders/{name}\n")
+        if "context" in spec:
+            f.write(f"context: {spec['context']}\n")
         f.write("prompt: " + " ".join(map(str, prompt)) + "\n")
         f.write("greedy: " + " ".join(map(str, tokens)) + "\n")
         f.write("gap: " + " ".join(f"{g:.4f}" for g in gaps) + "\n")
         f.write(f"logits: {mm.row(logits[-1])}\n")
+        f.write(f"decoded {mm.DECODED}: {mm.row(decoded)}\n")
     size = sum(os.path.getsize(os.path.join(path, n)) for n in os.listdir(path))
     print(f"{name:20} {size:7d} bytes in {len(os.listdir(path))} files, logits "
           f"{logits[-1].min():6.2f} .. {logits[-1].max():6.2f}, {len(set(tokens)):2d} tokens of "

@@ -218,6 +218,15 @@ def usage_errors():
         (["run", BPE, "-p", ""], "empty"),
         (["run", BPE, "-p", "x", "-l", "5"], "TOKEN=BIAS"),
         (["run", BPE, "-p", "x", "-l", "283=1"], "283"),
+        (["run", BPE, "--tokens", "1", "--beams", "4", "--temp", "1"], "--temp has no place"),
+        (["run", BPE, "--tokens", "1", "--beams", "4", "--stop", "x"], "--stop has no place"),
+        (["run", BPE, "--tokens", "1", "--beams", "2", "--samples", "3"], "at most"),
+        (["run", BPE, "--tokens", "1", "--beams", "4", "--beam-groups", "3"], "evenly"),
+        (["run", BPE, "--tokens", "1", "--beams", "4", "--beam-groups", "2"], "--diversity-penalty"),
+        (["run", BPE, "--tokens", "1", "--length-penalty", "2"], "needs --beams"),
+        (["run", BPE, "--tokens", "1", "--early-stopping", "soon"], "false, true, never"),
+        (["run", BPE, "--tokens", "1", "--samples", "2", "--temp", "0"], "the same text"),
+        (["run", BPE, "--tokens", "1", "--samples", "65"], "outside"),
         (["run", BPE, "-m", BPE, "-p", "x"], "more than one model"),
         (["run", BPE, BPE, BPE], "too many arguments"),
         (["run", "-p", "x"], "which model?"),
@@ -445,6 +454,48 @@ def same_seed_same_text():
     assert sample(7) != sample(8)
     random = [run_json(BPE, "--tokens", "1", "-n", "1")["seed"] for _ in range(2)]
     assert random[0] != random[1]
+
+
+@test
+def samples_are_runs():
+    args = ["--tokens", "1,2,3", "-n", "20", "--ignore-eos", "--temp", "1.5"]
+    many = run_json(BPE, *args, "--seed", "7", "--samples", "3", "--logprobs", "1")
+    assert len(many["samples"]) == 3 and many["tokens"] == many["samples"][0]["tokens"]
+    for i, sample in enumerate(many["samples"]):
+        alone = run_json(BPE, *args, "--seed", str(7 + i), "--logprobs", "1")
+        assert sample["seed"] == 7 + i and sample["stop_reason"] == "length"
+        assert sample["tokens"] == alone["tokens"] and sample["text"] == alone["text"], i
+        assert len(sample["logprobs"]) == 20
+    out = call("run", BPE, *REFERENCE, *args, "--seed", "7", "--samples", "3")[0]
+    for i in range(3):
+        assert b"[%d/3] seed %d\n" % (i + 1, 7 + i) in out
+
+
+@test
+def beams_are_those_of_transformers():
+    names = {"beams": "--beams", "penalty": "--length-penalty", "stopping": "--early-stopping",
+             "return": "--samples", "predict": "-n"}
+    with open(os.path.join(GOLDEN, "beams", "llama-text-bpe.beams"), encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    prompt, args, n = lines[1].split(": ")[1].replace(" ", ","), None, 0
+    for i, line in enumerate(lines):
+        key, value = line.split(": ", 1)
+        if key != "case" or "min=0 ends=-" not in value or n == 3:
+            continue
+        case = dict(part.split("=") for part in value.split())
+        args = [x for key, name in names.items() for x in (name, case[key])]
+        out = run_json(BPE, "--tokens", prompt, "--ignore-eos", "--cache-type", "f32", *args)
+        texts = [line.split()[1:] for line in lines[i + 1:i + 1 + int(case["return"])]]
+        assert len(out["beams"]) == len(texts)
+        for beam, (score, *tokens) in zip(out["beams"], texts):
+            assert beam["tokens"] == [int(t) for t in tokens], value
+            assert abs(beam["score"] - float(score)) < 1e-4 * max(1, abs(float(score)))
+        n += 1
+    assert n == 3
+    full = run_json(BPE, "--tokens", prompt, "--ignore-eos", "--beams", "2", "-c", "30")
+    assert full["stop_reason"] == "context" and len(full["tokens"]) == 30 - len(prompt.split(","))
+    out = call("run", BPE, *REFERENCE, "--tokens", "1", "-n", "4", "--beams", "2", "--samples", "2")[0]
+    assert out.startswith(b"[1/2] score -") and b"\n[2/2] score -" in out
 
 
 @test

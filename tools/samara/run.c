@@ -25,6 +25,11 @@ static void on_interrupt(int signal)
     interrupted = 1;
 }
 
+bool run_interrupted(void)
+{
+    return interrupted;
+}
+
 static void catch_interrupts(void)
 {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
@@ -34,29 +39,7 @@ static void catch_interrupts(void)
 
 // ---- one run ----------------------------------------------------------------------------------
 
-struct run {
-    struct tool tool;
-    struct run_settings *settings;
-    struct progress progress;
-    uint64_t start_ns;
-    smr_model *model;
-    struct smr_model_info info;
-    smr_engine *engine;
-    smr_session *session;
-    char *prompt; // owned
-    size_t prompt_size;
-    int32_t *tokens;             // [n_tokens], the prompt; owned by `parsed` or the library
-    int32_t *parsed_tokens;      // owned, from --tokens
-    int32_t *library_tokens;     // owned, from smr_tokenize()
-    struct smr_logit_bias *bias; // owned
-    struct run_record record;
-    struct run_summary summary;
-    char last_byte; // of the text on stdout
-    bool write_failed;
-    int code;
-};
-
-static uint64_t now_ns(void)
+uint64_t run_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -71,17 +54,17 @@ static uint64_t random_seed(void)
     bool done = fd >= 0 && read(fd, &seed, sizeof seed) == (ssize_t)sizeof seed;
     if (fd >= 0)
         close(fd);
-    return done ? seed : (uint32_t)(now_ns() ^ (uint64_t)getpid() << 16);
+    return done ? seed : (uint32_t)(run_now_ns() ^ (uint64_t)getpid() << 16);
 }
 
-static bool fail(struct run *run)
+bool run_fail(struct run *run)
 {
     progress_clear(&run->progress);
     run->code = tool_fail(&run->tool);
     return false;
 }
 
-static bool fail_with(struct run *run, int code)
+bool run_fail_with(struct run *run, int code)
 {
     run->code = code;
     return false;
@@ -112,19 +95,19 @@ static bool parse_tokens(struct run *run, const char *text)
     run->tokens = run->parsed_tokens = calloc(capacity, sizeof *run->tokens);
     if (!run->tokens) {
         complain(run->tool.command, "--tokens: out of memory");
-        return fail_with(run, EXIT_DEVICE);
+        return run_fail_with(run, EXIT_DEVICE);
     }
     while (*(text += strspn(text, ", \n\t"))) {
         char *end;
         long long id = strtoll(text, &end, 10);
         if (end == text || (*end && !strchr(", \n\t", *end))) {
             complain(run->tool.command, "--tokens: '%.20s' is not a token number", text);
-            return fail_with(run, EXIT_USAGE);
+            return run_fail_with(run, EXIT_USAGE);
         }
         if (id < 0 || id >= run->info.n_vocab) {
             complain(run->tool.command, "--tokens: %lld is outside the vocabulary of %u tokens", id,
                      (unsigned)run->info.n_vocab);
-            return fail_with(run, EXIT_USAGE);
+            return run_fail_with(run, EXIT_USAGE);
         }
         run->tokens[n++] = (int32_t)id;
         text = end;
@@ -142,7 +125,7 @@ static bool read_prompt(struct run *run)
     if (path) {
         run->prompt = tool_read(run->tool.command, path, &run->prompt_size);
         if (!run->prompt)
-            return fail_with(run, EXIT_RUNTIME);
+            return run_fail_with(run, EXIT_RUNTIME);
         if (run->prompt_size && run->prompt[run->prompt_size - 1] == '\n')
             run->prompt[--run->prompt_size] = 0;
         return true;
@@ -150,7 +133,7 @@ static bool read_prompt(struct run *run)
     run->prompt = strdup(settings->prompt);
     if (!run->prompt) {
         complain(run->tool.command, "out of memory");
-        return fail_with(run, EXIT_DEVICE);
+        return run_fail_with(run, EXIT_DEVICE);
     }
     if (settings->escape)
         unescape(run->prompt);
@@ -168,11 +151,11 @@ static bool format_prompt(struct run *run, char **chat)
         return true;
     if (run->info.chat_format && strlen(run->prompt) == run->prompt_size) {
         *chat = smr_chat_prompt(run->model, settings->system, run->prompt);
-        return *chat || fail(run);
+        return *chat || run_fail(run);
     }
     if (settings->system) {
         complain(command, "--system needs a model with a chat format that samara knows");
-        return fail_with(run, EXIT_USAGE);
+        return run_fail_with(run, EXIT_USAGE);
     }
     if (run->info.chat_format)
         note(command, "the prompt holds zero bytes: going on as with --raw");
@@ -195,7 +178,7 @@ static bool tokenize_prompt(struct run *run)
     smr_text_free(run->model, chat);
     run->tokens = run->library_tokens = tokens;
     run->summary.n_prompt_tokens = n_tokens;
-    return done || fail(run);
+    return done || run_fail(run);
 }
 
 static bool make_prompt(struct run *run)
@@ -207,7 +190,7 @@ static bool make_prompt(struct run *run)
         return false;
     if (!run->summary.n_prompt_tokens) {
         complain(command, "the prompt is empty");
-        return fail_with(run, EXIT_USAGE);
+        return run_fail_with(run, EXIT_USAGE);
     }
     run->summary.prompt_tokens = run->tokens;
     return true;
@@ -220,7 +203,7 @@ static bool parse_biases(struct run *run)
     run->bias = calloc(list->n + 1, sizeof *run->bias);
     if (!run->bias) {
         complain(run->tool.command, "--logit-bias: out of memory");
-        return fail_with(run, EXIT_DEVICE);
+        return run_fail_with(run, EXIT_DEVICE);
     }
     for (size_t i = 0; i < list->n; i++) {
         const char *text = list->items[i];
@@ -236,7 +219,7 @@ static bool parse_biases(struct run *run)
             complain(run->tool.command,
                      "--logit-bias: '%s' is not TOKEN=BIAS with a token below %u", text,
                      (unsigned)run->info.n_vocab);
-            return fail_with(run, EXIT_USAGE);
+            return run_fail_with(run, EXIT_USAGE);
         }
         run->bias[i] = (struct smr_logit_bias){(int32_t)token, (float)bias};
     }
@@ -255,7 +238,7 @@ static bool open_model(struct run *run, const struct operands *operands)
     if (!run->info.has_weights) {
         complain(run->tool.command, "%s holds a vocabulary and no weights: nothing to run",
                  run->info.name);
-        return fail_with(run, EXIT_MODEL);
+        return run_fail_with(run, EXIT_MODEL);
     }
     return true;
 }
@@ -270,17 +253,19 @@ static bool make_engine(struct run *run)
         .cache_type_set = true,
         .n_context = (uint32_t)settings->n_context,
         .n_batch = (uint32_t)settings->n_batch,
+        .n_sequences = run_n_sequences(settings),
+        .n_cache = run_n_cache(run),
         .progress = progress_update,
         .user = &run->progress,
     };
     run->engine = smr_engine_create(run->model, &params);
     progress_clear(&run->progress);
     if (!run->engine)
-        return fail(run);
+        return run_fail(run);
     run->session = smr_session_create(run->engine);
     if (!run->session ||
         !smr_session_append(run->session, run->tokens, run->summary.n_prompt_tokens))
-        return fail(run);
+        return run_fail(run);
     run->summary.device = smr_engine_device(run->engine);
     return true;
 }
@@ -297,7 +282,7 @@ static bool write_text(struct run *run, const char *text, size_t size)
     return !run->write_failed;
 }
 
-static bool on_prefill(void *user, size_t n_done, size_t n_total)
+bool run_on_prefill(void *user, size_t n_done, size_t n_total)
 {
     struct run *run = user;
     if (n_done < n_total)
@@ -311,25 +296,25 @@ static bool on_generated(void *user, const struct smr_generated *generated)
 {
     struct run *run = user;
     if (generated->token >= 0 && !run->summary.first_token_ns)
-        run->summary.first_token_ns = now_ns() - run->start_ns;
+        run->summary.first_token_ns = run_now_ns() - run->start_ns;
     return run_record_add(&run->record, generated, run->settings->json) &&
            write_text(run, generated->text, generated->text_size) && !interrupted;
 }
 
 static bool write_logits(struct run *run)
 {
-    uint64_t start = now_ns();
+    uint64_t start = run_now_ns();
     const float *logits = smr_session_logits(run->session);
     if (!logits)
-        return fail(run);
-    run->summary.prompt_ns = now_ns() - start;
+        return run_fail(run);
+    run->summary.prompt_ns = run_now_ns() - start;
     if (!run->settings->logits)
         return true;
     return run_write_npy(run->tool.command, run->settings->logits, logits, run->info.n_vocab) ||
-           fail_with(run, EXIT_RUNTIME);
+           run_fail_with(run, EXIT_RUNTIME);
 }
 
-static struct smr_sampling make_sampling(const struct run *run)
+struct smr_sampling run_sampling(const struct run *run)
 {
     const struct run_settings *settings = run->settings;
     return (struct smr_sampling){
@@ -356,16 +341,20 @@ static bool generate(struct run *run)
         result->stop_reason = SMR_STOP_LENGTH;
         return true;
     }
+    if (settings->n_beams || settings->n_samples > 1) {
+        stoppable = 1;
+        return run_many(run);
+    }
     struct smr_generate_params params = {
         .n_predict = settings->n_predict < 0 ? UINT32_MAX : (uint32_t)settings->n_predict,
-        .sampling = make_sampling(run),
+        .sampling = run_sampling(run),
         .stop = settings->stop.items,
         .n_stop = settings->stop.n,
         .ignore_end = settings->ignore_end,
         .n_logprobs = (uint32_t)settings->n_logprobs,
         .special = settings->special,
         .callback = on_generated,
-        .prefill = on_prefill,
+        .prefill = run_on_prefill,
         .user = run,
     };
     stoppable = 1;
@@ -378,17 +367,22 @@ static bool generate(struct run *run)
     }
     if (run->record.out_of_memory) {
         complain(run->tool.command, "out of memory");
-        return fail_with(run, EXIT_DEVICE);
+        return run_fail_with(run, EXIT_DEVICE);
     }
-    return done || fail(run);
+    return done || run_fail(run);
 }
 
 static bool report(struct run *run)
 {
     smr_engine_times(run->engine, &run->summary.times);
     smr_engine_memory(run->engine, &run->summary.memory);
+    bool beams = run->settings->n_beams > 0;
     if (run->settings->json)
-        run->code = json_print(run->tool.command, run_json(&run->summary, &run->record), 0);
+        run->code = json_print(
+            run->tool.command,
+            run->records ? run_json_many(&run->summary, run->records, run->n_records, beams)
+                         : run_json(&run->summary, &run->record),
+            0);
     else
         run->code = tool_flush(run->tool.command);
     if (!run->tool.quiet && !run->write_failed)
@@ -402,7 +396,7 @@ static bool begin_record(struct run *run)
 {
     if (run->settings->n_logprobs && !(run->record.logprobs = json_array())) {
         complain(run->tool.command, "out of memory");
-        return fail_with(run, EXIT_DEVICE);
+        return run_fail_with(run, EXIT_DEVICE);
     }
     run->summary.seed = run->settings->seed < 0 ? random_seed() : (uint64_t)run->settings->seed;
     return true;
@@ -410,7 +404,7 @@ static bool begin_record(struct run *run)
 
 static int run_with(struct run_settings *settings, const struct operands *operands)
 {
-    struct run run = {.settings = settings, .start_ns = now_ns(), .code = EXIT_RUNTIME};
+    struct run run = {.settings = settings, .start_ns = run_now_ns(), .code = EXIT_RUNTIME};
     bool wants_logits = settings->logits || settings->n_predict == 0;
     progress_init(&run.progress, !settings->context.quiet);
     if (tool_init(&run.tool, run_command.name, &settings->context) && begin_record(&run) &&
@@ -424,6 +418,9 @@ static int run_with(struct run_settings *settings, const struct operands *operan
     smr_model_close(run.model);
     tool_finish(&run.tool);
     run_record_finish(&run.record);
+    for (size_t i = 0; i < run.n_records; i++)
+        run_record_finish(&run.records[i]);
+    free(run.records);
     free(run.parsed_tokens);
     free(run.prompt);
     free(run.bias);
@@ -444,7 +441,7 @@ static bool check(const struct run_settings *settings)
     else if (settings->system && (settings->raw || settings->tokens))
         complain(name, "--system has no place in a prompt given with --raw or --tokens");
     else
-        return true;
+        return run_check_many(settings);
     return false;
 }
 

@@ -8,6 +8,10 @@ const enum smr_type run_cache_types[] = {SMR_F16, SMR_F32, SMR_Q8_0};
 static const char *const kernel_choices[] = {"tuned", "plain", NULL};
 const enum smr_kernels run_kernels[] = {SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN};
 
+static const char *const early_stopping[] = {"false", "true", "never", NULL};
+const enum smr_early_stopping run_early_stopping[] = {
+    SMR_EARLY_STOPPING_HEURISTIC, SMR_EARLY_STOPPING_AT_ONCE, SMR_EARLY_STOPPING_NEVER};
+
 #define FIELD(name) .offset = offsetof(struct run_settings, name)
 #define COUNT_MAX   2147483647.0
 
@@ -73,6 +77,29 @@ static const struct option options[] = {
      "make a token more or less likely, as 15043=1.5 or 15043=-1; may be given several times",
      OPTION_LIST, FIELD(logit_bias)},
 
+    {.help = "Several texts"},
+    {"--samples", "N", "1",
+     "generate N texts from one prompt: the seed of the i-th, counted from 0, is the first one's plus "
+     "i. With --beams, show the N best",
+     OPTION_INTEGER, FIELD(n_samples), 1, SMR_MAX_SEQUENCES},
+    {"--beams", "N", "0",
+     "search for the likeliest text with N beams, as transformers does, and draw nothing; 0: no "
+     "search",
+     OPTION_INTEGER, FIELD(n_beams), 0, SMR_MAX_SEQUENCES},
+    {"--length-penalty", "X", "1",
+     "beams are compared by the sum of their log-probabilities over their length to this power: more "
+     "than 0 favours long texts",
+     OPTION_NUMBER, FIELD(length_penalty), -1e3, 1e3},
+    {"--early-stopping", "WHEN", "false",
+     "true: stop the search when N texts are finished; false: when none that goes on seems to become "
+     "better; never: when none can",
+     OPTION_CHOICE, FIELD(early_stopping), .choices = early_stopping},
+    {"--beam-groups", "N", "1", "share the beams out among N groups that find different texts",
+     OPTION_INTEGER, FIELD(n_groups), 1, SMR_MAX_SEQUENCES},
+    {"--diversity-penalty", "X", "0",
+     "what a group pays for a token each time a group before it chose it, in log-probability",
+     OPTION_NUMBER, FIELD(diversity_penalty), 0, 1e6},
+
     {.help = "Device"},
     {"-dev --device", "NAME", NULL,
      "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,
@@ -115,6 +142,9 @@ static const struct example examples[] = {
      "Go on with a text, always with the most likely token"},
     {"git diff | samara run model.gguf -sys 'Describe this change.'",
      "Read the prompt from a pipe"},
+    {"samara run model.gguf -p 'A name for a cat:' --raw -n 8 --samples 5", "Five answers at once"},
+    {"samara run model.gguf -p 'Translate to French: cheese' --beams 4",
+     "The likeliest answer that four beams find"},
     {"samara run model.gguf -p Hello --json --logprobs 5 | jq .timings", "Results for programs"},
     {NULL, NULL},
 };

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // ---- record -----------------------------------------------------------------------------------
 
@@ -72,6 +73,20 @@ bool run_record_add(struct run_record *record, const struct smr_generated *gener
     return done;
 }
 
+bool run_record_set(struct run_record *record, const struct smr_beam *beam)
+{
+    struct smr_generated text = {.text = beam->text, .text_size = beam->text_size};
+    bool done = add_text(record, &text);
+    for (size_t i = 0; done && i < beam->n_tokens; i++) {
+        text.token = beam->tokens[i];
+        done = add_token(record, &text);
+    }
+    record->score = (double)beam->score;
+    record->stop_reason = beam->stop_reason;
+    record->out_of_memory |= !done;
+    return done;
+}
+
 // ---- timings ----------------------------------------------------------------------------------
 
 static const struct {
@@ -111,15 +126,16 @@ static double per_second(uint64_t n, uint64_t ns)
     return n && ns ? rounded((double)n * 1e9 / (double)ns) : 0;
 }
 
-// Tokens that a decode step made: the first one comes from the prompt's logits.
-static uint64_t n_decoded(const struct smr_generate_result *result)
+// Tokens that a decode step made: the first one of a text comes from the prompt's logits.
+static uint64_t n_decoded(const struct run_summary *summary)
 {
-    return result->n_generated > 1 ? result->n_generated - 1 : 0;
+    uint64_t n_first = summary->n_texts ? summary->n_texts : 1;
+    return summary->result.n_generated > n_first ? summary->result.n_generated - n_first : 0;
 }
 
-static double per_token(double value, const struct smr_generate_result *result)
+static double per_token(double value, const struct run_summary *summary)
 {
-    return n_decoded(result) ? rounded(value / (double)n_decoded(result)) : 0;
+    return n_decoded(summary) ? rounded(value / (double)n_decoded(summary)) : 0;
 }
 
 json_t *run_json(const struct run_summary *summary, struct run_record *record)
@@ -130,10 +146,10 @@ json_t *run_json(const struct run_summary *summary, struct run_record *record)
         "compile_ms", ms(summary->times.compile_ns), "prompt_ms", ms(summary->prompt_ns),
         "prompt_tokens_per_s", per_second(summary->n_prompt_tokens, summary->prompt_ns),
         "decode_ms", ms(result->decode_ns), "decode_tokens_per_s",
-        per_second(n_decoded(result), result->decode_ns), "first_token_ms",
+        per_second(n_decoded(summary), result->decode_ns), "first_token_ms",
         ms(summary->first_token_ns), "cpu_us_per_token",
-        per_token((double)result->cpu_ns / 1000, result), "submissions_per_token",
-        per_token((double)result->n_submissions, result));
+        per_token((double)result->cpu_ns / 1000, summary), "submissions_per_token",
+        per_token((double)result->n_submissions, summary));
     const struct smr_memory_use *use = &summary->memory;
     json_t *memory = json_pack("{s:I, s:I, s:I, s:I}", "weights", (json_int_t)use->weights, "cache",
                                (json_int_t)use->cache, "activations", (json_int_t)use->activations,
@@ -154,6 +170,56 @@ json_t *run_json(const struct run_summary *summary, struct run_record *record)
     return object;
 }
 
+static json_t *text_json(struct run_record *record, bool beam)
+{
+    json_t *object =
+        json_pack("{s:o, s:o, s:s}", "tokens", json_ids(record->tokens, record->n_tokens), "text",
+                  json_text_n(record->text ? record->text : "", record->text_size), "stop_reason",
+                  stop_reasons[find_reason(record->stop_reason)].name);
+    if (object && beam)
+        json_object_set_new(object, "score", json_number(record->score));
+    else if (object)
+        json_object_set_new(object, "seed", json_integer((json_int_t)record->seed));
+    if (object && record->logprobs) {
+        json_object_set_new(object, "logprobs", record->logprobs);
+        record->logprobs = NULL;
+    }
+    return object;
+}
+
+json_t *run_json_many(const struct run_summary *summary, struct run_record *records, size_t n,
+                      bool beams)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, text_json(&records[i], beams));
+    json_t *object = run_json(summary, records); // there is one more than n
+    if (object)
+        json_object_set_new(object, beams ? "beams" : "samples", list);
+    else
+        json_decref(list);
+    return object;
+}
+
+bool run_print_many(const struct run_record *records, size_t n, bool beams)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct run_record *record = &records[i];
+        bool whole = record->text_size && record->text[record->text_size - 1] == '\n';
+        if (n > 1)
+            printf("%s%s[%zu/%zu] ", i ? "\n" : "", bold(stdout), i + 1, n);
+        if (n > 1 && beams)
+            printf("score %.4f%s\n", record->score, plain(stdout));
+        else if (n > 1)
+            printf("seed %" PRIu64 "%s\n", record->seed, plain(stdout));
+        if (record->text_size)
+            fwrite(record->text, 1, record->text_size, stdout);
+        if (!whole && (n > 1 || isatty(STDOUT_FILENO)))
+            putchar('\n');
+    }
+    return !fflush(stdout) && !ferror(stdout);
+}
+
 void run_print_timings(const char *command, const struct run_summary *summary)
 {
     const struct smr_generate_result *result = &summary->result;
@@ -164,7 +230,7 @@ void run_print_timings(const char *command, const struct run_summary *summary)
          ms(summary->times.load_ns) / 1000, ms(summary->times.compile_ns) / 1000,
          summary->n_prompt_tokens, ms(summary->prompt_ns) / 1000,
          per_second(summary->n_prompt_tokens, summary->prompt_ns), result->n_generated,
-         ms(result->decode_ns) / 1000, per_second(n_decoded(result), result->decode_ns),
+         ms(result->decode_ns) / 1000, per_second(n_decoded(summary), result->decode_ns),
          ms(summary->first_token_ns) / 1000, size_text(summary->memory.total, size),
          summary->device->id, summary->seed,
          stop_reasons[find_reason(result->stop_reason)].meaning);

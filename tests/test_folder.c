@@ -170,6 +170,8 @@ static const struct {
      "\"full_attention\":{\"rope_type\":\"default\",\"rope_theta\":3e6},\"sliding_attention\":{"
      "\"rope_type\":\"default\",\"rope_theta\":2e4}}}",
      "gemma3.rope.freq_base=3e+06 gemma3.rope.freq_base_swa=20000 gemma3.rope.scaling.type=-"},
+    {"{\"model_type\":\"llama\",\"hidden_size\":8.0,\"huge\":1000000000000000019884624838656}",
+     "llama.embedding_length=8"},
     {"{\"model_type\":\"gemma2\"}",
      "gemma2.attn_logit_softcapping=50 gemma2.final_logit_softcapping=30 "
      "gemma2.attention.scale=0.0625 gemma2.attention.sliding_window=4096"},
@@ -225,6 +227,7 @@ static const struct {
     {"{\"model_type\":\"llama\",\"hidden_size\":-1}", "hidden_size: is no whole number"},
     {"{\"model_type\":\"llama\",\"hidden_size\":4294967296}", "hidden_size: is no whole number"},
     {"{\"model_type\":\"llama\",\"hidden_size\":1e300}", "hidden_size: is no whole number"},
+    {"{\"model_type\":\"llama\",\"hidden_size\":8.5}", "hidden_size: is no whole number"},
     {"{\"model_type\":\"llama\",\"hidden_size\":\"8\"}", "hidden_size: is no whole number"},
     {"{\"model_type\":\"llama\",\"rms_norm_eps\":\"8\"}", "rms_norm_eps: is no number"},
     {"{\"model_type\":\"llama\",\"rms_norm_eps\":2}", "layer_norm_rms_epsilon: 2 is not within"},
@@ -484,7 +487,8 @@ static void test_texts(void **state)
                "{\"model_type\":\"llama\",\"eos_token_id\":5,\"bos_token_id\":6}");
     write_text(fixture, "tokenizer.json", "{\"model\":7}");
     write_text(fixture, "tokenizer_config.json",
-               "{\"add_bos_token\":true,\"chat_template\":[{\"name\":\"rag\",\"template\":\"x\"},"
+               "{\"add_bos_token\":true,\"model_max_length\":1000000000000000019884624838656,"
+               "\"chat_template\":[{\"name\":\"rag\",\"template\":\"x\"},"
                "{\"name\":\"default\",\"template\":\"{{y}}\"}]}");
     write_text(fixture, "generation_config.json", "{\"eos_token_id\":[8,9],\"bos_token_id\":null}");
     write_text(fixture, "spiece.model", "abc");

@@ -25,13 +25,10 @@ bool smr_folder_u32(const struct smr_folder *folder, const json_t *object, const
     const json_t *found = json_object_get(object, key);
     if (!found || json_is_null(found))
         return false;
-    json_int_t integer = json_integer_value(found);
-    if (!json_is_integer(found) || integer < 0 || integer > UINT32_MAX) {
-        *failed = true;
-        return smr_folder_fail(folder, key, "is no whole number within 0 and %" PRIu32, UINT32_MAX);
-    }
-    *value = (uint32_t)integer;
-    return true;
+    if (smr_json_u32(found, value))
+        return true;
+    *failed = true;
+    return smr_folder_fail(folder, key, "is no whole number within 0 and %" PRIu32, UINT32_MAX);
 }
 
 bool smr_folder_f32(const struct smr_folder *folder, const json_t *object, const char *key,

@@ -98,10 +98,9 @@ static const json_t *setting(const struct smr_folder *folder, const json_t *gene
     return value && !json_is_null(value) ? value : json_object_get(folder->config, key);
 }
 
-static bool is_token(const json_t *value)
+static bool read_token(const json_t *value, uint32_t *token)
 {
-    return json_is_integer(value) && json_integer_value(value) >= 0 &&
-           json_integer_value(value) <= INT32_MAX;
+    return smr_json_u32(value, token) && *token <= INT32_MAX;
 }
 
 // A token or a list of them: `key` is the first, `all` the list where there are several.
@@ -116,9 +115,8 @@ static bool set_tokens(struct smr_folder *folder, const json_t *value, const cha
         return smr_folder_fail(folder, name, "%zu tokens, the limit is %zu", n, SMR_COUNT(tokens));
     for (size_t i = 0; i < n; i++) {
         const json_t *token = json_is_array(value) ? json_array_get(value, i) : value;
-        if (!is_token(token)) // some files have -1 for none
-            return json_is_integer(token) || smr_folder_fail(folder, name, "is no token");
-        tokens[i] = (uint32_t)json_integer_value(token);
+        if (!read_token(token, &tokens[i])) // some files have -1 for none
+            return json_is_number(token) || smr_folder_fail(folder, name, "is no token");
     }
     smr_metadata_set_u32(&folder->part->metadata, key, tokens[0]);
     if (all && n > 1)
@@ -133,18 +131,19 @@ static void set_suppressed(struct smr_folder *folder, const json_t *generation)
     const json_t *words = setting(folder, generation, "bad_words_ids");
     char key[SMR_FOLDER_KEY_SIZE];
     size_t n = 0, n_max = json_array_size(suppressed) + json_array_size(words);
+    uint32_t token;
     int32_t *tokens = smr_arena_alloc(&folder->file->arena, n_max, sizeof *tokens);
     if (!tokens) {
         folder->part->metadata.failed = true;
         return;
     }
     for (size_t i = 0; i < json_array_size(suppressed); i++)
-        if (is_token(json_array_get(suppressed, i)))
-            tokens[n++] = (int32_t)json_integer_value(json_array_get(suppressed, i));
+        if (read_token(json_array_get(suppressed, i), &token))
+            tokens[n++] = (int32_t)token;
     for (size_t i = 0; i < json_array_size(words); i++) {
         const json_t *word = json_array_get(words, i);
-        if (json_array_size(word) == 1 && is_token(json_array_get(word, 0)))
-            tokens[n++] = (int32_t)json_integer_value(json_array_get(word, 0));
+        if (json_array_size(word) == 1 && read_token(json_array_get(word, 0), &token))
+            tokens[n++] = (int32_t)token;
     }
     if (n)
         smr_metadata_set_i32s(&folder->part->metadata,
@@ -165,7 +164,7 @@ static bool set_generation(struct smr_folder *folder, const json_t *generation)
         char suffix[64], key[SMR_FOLDER_KEY_SIZE];
         const json_t *value = setting(folder, generation, rows[i].key);
         snprintf(suffix, sizeof suffix, "generation.%s", rows[i].key);
-        if (!rows[i].token && json_is_integer(value) && !json_integer_value(value))
+        if (!rows[i].token && json_is_number(value) && !(json_number_value(value) > 0))
             continue;
         if (!set_tokens(folder, value, rows[i].key, smr_folder_key(folder, suffix, key), NULL))
             return false;

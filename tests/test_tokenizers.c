@@ -15,6 +15,8 @@ struct golden {
     smr_model *model;
     FILE *file;
     size_t n_lines, n_wrong;
+    int32_t tokens[1 << 15]; // of the last line with tokens around
+    size_t n_tokens;
 };
 
 static int hex(char digit)
@@ -52,7 +54,7 @@ static void check_line(struct golden *golden, const char *text, size_t size, uin
     size_t n, i = 0;
     char *end;
     golden->n_lines++;
-    assert_true(smr_tokenize(golden->model, text, size, flags | SMR_TOKENIZE_NO_BOS, &tokens, &n));
+    assert_true(smr_tokenize(golden->model, text, size, flags, &tokens, &n));
     bool same = true;
     for (long id = strtol(ids, &end, 10); same && end != ids; id = strtol(ids, &end, 10)) {
         ids = end;
@@ -64,6 +66,36 @@ static void check_line(struct golden *golden, const char *text, size_t size, uin
         printf("# %s line %zu, flags %u: differs at token %zu of %zu\n", golden->name,
                golden->n_lines, (unsigned)flags, i, n);
     smr_tokens_free(golden->model, tokens);
+}
+
+// All that the tokens of the last "around:" line become is `text`.
+static void check_decoded(struct golden *golden, const char *text, size_t size)
+{
+    struct smr_detokenizer stream;
+    struct smr_string decoded;
+    smr_string_init(&decoded, golden->context);
+    smr_detokenizer_init(&stream, smr_vocab_get(golden->model), false);
+    stream.at_start = true;
+    for (size_t i = 0; i < golden->n_tokens; i++)
+        smr_detokenizer_add(&stream, golden->tokens[i], &decoded);
+    smr_detokenizer_end(&stream, &decoded);
+    bool same = decoded.size == size && (!size || !memcmp(decoded.data, text, size));
+    if (!same && golden->n_wrong++ < 5)
+        printf("# %s line %zu: decoded is \"%s\"\n", golden->name, golden->n_lines,
+               decoded.data ? decoded.data : "");
+    smr_string_finish(&decoded);
+}
+
+// The expected tokens, to be decoded.
+static void keep_tokens(struct golden *golden, const char *ids)
+{
+    char *end;
+    golden->n_tokens = 0;
+    for (long id = strtol(ids, &end, 10); end != ids; id = strtol(ids, &end, 10)) {
+        assert_true(golden->n_tokens < SMR_COUNT(golden->tokens));
+        golden->tokens[golden->n_tokens++] = (int32_t)id;
+        ids = end;
+    }
 }
 
 static void check_file(struct golden *golden)
@@ -78,17 +110,24 @@ static void check_file(struct golden *golden)
             memcpy(text, line + 6, length - 5);
             size = unescape(text);
         } else if (!strncmp(line, "plain:", 6)) {
-            check_line(golden, text, size, 0, line + 6);
+            check_line(golden, text, size, SMR_TOKENIZE_NO_BOS, line + 6);
+        } else if (!strncmp(line, "around:", 7)) {
+            check_line(golden, text, size, SMR_TOKENIZE_SPECIAL, line + 7);
+            keep_tokens(golden, line + 7);
+        } else if (!strncmp(line, "decoded: ", 9)) {
+            check_decoded(golden, line + 9, unescape(line + 9));
         } else {
             assert_memory_equal(line, "special:", 8);
-            check_line(golden, text, size, SMR_TOKENIZE_SPECIAL, line + 8);
+            check_line(golden, text, size, SMR_TOKENIZE_SPECIAL | SMR_TOKENIZE_NO_BOS, line + 8);
+            keep_tokens(golden, line + 8);
         }
     }
 }
 
 static void test_golden(const char *folder, const char *name)
 {
-    struct golden golden = {0};
+    static struct golden golden;
+    golden = (struct golden){0};
     char path[1024];
     snprintf(golden.name, sizeof(golden.name), "%s", name);
     snprintf(path, sizeof(path), "%s/%s.gguf", folder, name);
@@ -108,12 +147,10 @@ static void test_golden(const char *folder, const char *name)
     smr_context_destroy(golden.context);
 }
 
-static void test_all(void **state)
+// All vocabularies of a folder; returns how many.
+static size_t test_folder(const char *folder)
 {
-    const char *tests = getenv("SMR_TEST_DIR");
-    char folder[900];
     size_t n = 0;
-    snprintf(folder, sizeof(folder), "%s/golden/tokenizers", tests ? tests : ".");
     DIR *dir = opendir(folder);
     assert_non_null(dir);
     for (struct dirent *entry; (entry = readdir(dir));) {
@@ -126,11 +163,32 @@ static void test_all(void **state)
         n++;
     }
     closedir(dir);
-    assert_true(n >= 13);
+    return n;
 }
 
-int main(void)
+static void test_all(void **state)
 {
+    const char *tests = getenv("SMR_TEST_DIR");
+    char folder[900];
+    snprintf(folder, sizeof(folder), "%s/golden/tokenizers", tests ? tests : ".");
+    assert_true(test_folder(folder) >= 21);
+}
+
+// With an argument: the vocabularies of another folder, as make_tokenizers.py --real writes one.
+static const char *other_folder;
+
+static void test_other(void **state)
+{
+    assert_true(test_folder(other_folder) > 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest other[] = {cmocka_unit_test(test_other)};
+    if (argc > 1) {
+        other_folder = argv[1];
+        return cmocka_run_group_tests(other, NULL, NULL);
+    }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

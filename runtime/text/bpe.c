@@ -1,6 +1,6 @@
-// bpe.c - byte-level BPE: words of bytes, merged by rank (Sennrich et al., arXiv:1508.07909; the
-// byte-level alphabet is that of GPT-2's encoder.py).
+// bpe.c - BPE: words of bytes or characters, merged by rank (Sennrich et al., arXiv:1508.07909).
 #include "text/letters.h"
+#include "text/utf8.h"
 #include "text/vocab.h"
 
 #include <string.h>
@@ -23,30 +23,12 @@ static struct smr_merge_slot *merge_slot(const struct smr_vocab *vocab, uint64_t
     return &vocab->merges[i];
 }
 
-// A line of the list: two texts and a space between. The space is sought from the second byte on,
-// as a text may begin with one. False when it is none or names what is no token.
-static bool parse_merge(const struct smr_vocab *vocab, const char *line, size_t size, uint64_t *key,
-                        int32_t *token, struct smr_string *joined)
-{
-    const char *space = size > 2 ? memchr(line + 1, ' ', size - 1) : NULL;
-    if (!space)
-        return false;
-    size_t n_left = (size_t)(space - line), n_right = size - n_left - 1;
-    int32_t left = smr_vocab_find(vocab, line, n_left);
-    int32_t right = smr_vocab_find(vocab, space + 1, n_right);
-    joined->size = 0;
-    smr_string_add(joined, line, n_left);
-    smr_string_add(joined, space + 1, n_right);
-    if (left < 0 || right < 0 || joined->failed)
-        return false;
-    *key = merge_key(left, right);
-    *token = smr_vocab_find(vocab, joined->data, joined->size);
-    return *token >= 0;
-}
-
-static bool make_merge_table(struct smr_vocab *vocab, size_t n)
+bool smr_bpe_reserve_merges(struct smr_vocab *vocab, size_t n)
 {
     uint32_t capacity = 16;
+    if (n > SMR_VOCAB_MAX_TOKENS)
+        return smr_fail(vocab->context, SMR_ERROR_MODEL, "%s: %zu merges, more than %d",
+                        vocab->path, n, (int)SMR_VOCAB_MAX_TOKENS);
     while (capacity < n + n / 2)
         capacity *= 2;
     vocab->merges = smr_alloc(vocab->context, capacity, sizeof(*vocab->merges), "merges");
@@ -57,55 +39,47 @@ static bool make_merge_table(struct smr_vocab *vocab, size_t n)
     return true;
 }
 
-// Put the lines of the list into the table. `n_bad` counts those that are left out.
-static bool read_merges(struct smr_vocab *vocab, const struct smr_model *model,
-                        struct smr_metadata_array *array, size_t *n_bad)
+// The space is sought from the second byte on, as a text may begin with one.
+bool smr_bpe_parse_merge(const char *line, size_t size, struct smr_merge_texts *texts)
+{
+    const char *space = size > 2 ? memchr(line + 1, ' ', size - 1) : NULL;
+    if (!space)
+        return false;
+    texts->left = line;
+    texts->left_size = (size_t)(space - line);
+    texts->right = space + 1;
+    texts->right_size = size - texts->left_size - 1;
+    return true;
+}
+
+bool smr_bpe_add_merge(struct smr_vocab *vocab, const struct smr_merge_texts *texts, uint32_t rank)
 {
     struct smr_string joined;
-    bool ok = true;
+    int32_t left = smr_vocab_find(vocab, texts->left, texts->left_size);
+    int32_t right = smr_vocab_find(vocab, texts->right, texts->right_size);
     smr_string_init(&joined, vocab->context);
-    for (size_t rank = 0; ok && rank < array->n; rank++) {
-        const char *line;
-        size_t size;
-        uint64_t key;
-        int32_t token;
-        if (!smr_metadata_next_string(array, &line, &size)) {
-            ok = smr_fail(vocab->context, SMR_ERROR_MODEL,
-                          "%s: tokenizer.ggml.merges: entry %zu of %zu is no string", model->path,
-                          rank, array->n);
-        } else if (parse_merge(vocab, line, size, &key, &token, &joined)) {
-            struct smr_merge_slot *slot = merge_slot(vocab, key);
-            if (slot->key == UINT64_MAX) // the first of two equal ones counts
-                *slot = (struct smr_merge_slot){.key = key, .rank = (uint32_t)rank, .token = token};
-        } else {
-            ok = !joined.failed;
-            ++*n_bad;
-        }
-    }
+    smr_string_add(&joined, texts->left, texts->left_size);
+    smr_string_add(&joined, texts->right, texts->right_size);
+    bool ok = !joined.failed;
+    int32_t token = ok ? smr_vocab_find(vocab, joined.data, joined.size) : -1;
     smr_string_finish(&joined);
+    vocab->n_merges++;
+    if (left < 0 || right < 0 || token < 0) {
+        vocab->n_bad_merges++;
+        return ok;
+    }
+    struct smr_merge_slot *slot = merge_slot(vocab, merge_key(left, right));
+    if (slot->key == UINT64_MAX) // the first of two equal ones counts
+        *slot = (struct smr_merge_slot){merge_key(left, right), rank, token};
     return ok;
 }
 
-bool smr_bpe_load_merges(struct smr_vocab *vocab, const struct smr_model *model)
+void smr_bpe_finish_merges(struct smr_vocab *vocab)
 {
-    struct smr_metadata_array array;
-    size_t n_bad = 0;
-    if (!smr_metadata_array(model->metadata, "tokenizer.ggml.merges", &array))
-        return smr_fail(vocab->context, SMR_ERROR_MODEL,
-                        "%s: tokenizer.ggml.merges is missing or no array, a gpt2 vocabulary "
-                        "needs it",
-                        model->path);
-    if (array.n > SMR_VOCAB_MAX_TOKENS)
-        return smr_fail(vocab->context, SMR_ERROR_MODEL,
-                        "%s: tokenizer.ggml.merges has %zu entries, more than %d", model->path,
-                        array.n, (int)SMR_VOCAB_MAX_TOKENS);
-    if (!make_merge_table(vocab, array.n) || !read_merges(vocab, model, &array, &n_bad))
-        return false;
-    if (n_bad)
+    if (vocab->n_bad_merges)
         smr_log(vocab->context, SMR_LOG_WARNING,
-                "%s: %zu of %zu merges name texts that are no tokens and are left out", model->path,
-                n_bad, array.n);
-    return true;
+                "%s: %u of %u merges name texts that are no tokens and are left out", vocab->path,
+                vocab->n_bad_merges, vocab->n_merges);
 }
 
 // ---- encoding ---------------------------------------------------------------------------------
@@ -128,12 +102,45 @@ static int32_t whole_word(struct smr_encoder *encoder, const char *word, size_t 
     const struct smr_vocab *vocab = encoder->vocab;
     if (size > vocab->max_text)
         return -1;
-    encoder->letters.size = 0;
-    smr_letters_add(word, size, &encoder->letters);
-    if (encoder->letters.failed)
-        return -1;
-    int32_t token = smr_vocab_find(vocab, encoder->letters.data, encoder->letters.size);
+    if (vocab->byte_level) {
+        encoder->letters.size = 0;
+        smr_letters_add(word, size, &encoder->letters);
+        if (encoder->letters.failed)
+            return -1;
+        word = encoder->letters.data;
+        size = encoder->letters.size;
+    }
+    int32_t token = smr_vocab_find(vocab, word, size);
     return token >= 0 && vocab->types[token] == SMR_TOKEN_NORMAL ? token : -1;
+}
+
+static bool has_bytes(const struct smr_vocab *vocab, const char *text, size_t size)
+{
+    bool all = vocab->byte_fallback;
+    for (size_t i = 0; all && i < size; i++)
+        all = vocab->byte_tokens[(uint8_t)text[i]] >= 0;
+    return all;
+}
+
+// Characters as the first symbols: tokens, or bytes, or unknown.
+static void add_characters(struct smr_merger *merger, const char *word, size_t size)
+{
+    const struct smr_vocab *vocab = merger->vocab;
+    bool unknown = false;
+    for (size_t at = 0, n; at < size; at += n) {
+        smr_utf8_next(word + at, size - at, &n);
+        int32_t token = smr_vocab_find(vocab, word + at, n);
+        if (token >= 0 && !smr_vocab_is_piece(vocab, token))
+            token = -1;
+        if (token < 0 && has_bytes(vocab, word + at, n)) {
+            for (size_t i = at; i < at + n; i++)
+                smr_merger_add(merger, (uint32_t)i, 1, vocab->byte_tokens[(uint8_t)word[i]]);
+            unknown = false;
+        } else if (token >= 0 || !unknown || !vocab->fuse_unknown) {
+            unknown = token < 0;
+            smr_merger_add(merger, (uint32_t)at, (uint32_t)n, unknown ? vocab->unknown : token);
+        }
+    }
 }
 
 bool smr_bpe_encode(struct smr_encoder *encoder, const char *word, size_t size)
@@ -151,12 +158,15 @@ bool smr_bpe_encode(struct smr_encoder *encoder, const char *word, size_t size)
         return false;
     merger->text = word;
     merger->pair = pair;
-    for (size_t i = 0; i < size; i++)
-        smr_merger_add(merger, (uint32_t)i, 1, vocab->byte_tokens[(uint8_t)word[i]]);
+    if (vocab->byte_level)
+        for (size_t i = 0; i < size; i++)
+            smr_merger_add(merger, (uint32_t)i, 1, vocab->byte_tokens[(uint8_t)word[i]]);
+    else
+        add_characters(merger, word, size);
     if (!smr_merger_run(merger))
         return false;
     for (int32_t i = size ? 0 : -1; i >= 0; i = merger->symbols[i].next) {
-        // A byte that the vocabulary lacks leaves nothing, as in the tokenizers it comes from.
+        // What the vocabulary lacks leaves nothing, as in the tokenizers it comes from.
         int32_t token = merger->symbols[i].token;
         if (token >= 0 && !smr_token_list_add(encoder->tokens, token))
             return false;

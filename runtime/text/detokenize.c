@@ -35,15 +35,15 @@ static void add_byte(struct smr_detokenizer *stream, char byte, struct smr_strin
 
 void smr_detokenizer_add(struct smr_detokenizer *stream, int32_t token, struct smr_string *text)
 {
+    const struct smr_vocab *vocab = stream->vocab;
     size_t size;
-    const char *bytes = smr_vocab_bytes(stream->vocab, token, stream->special, &size);
-    if (!size)
+    if (smr_vocab_is_hidden(vocab, token, stream->special))
         return;
-    uint8_t type = stream->vocab->types[token];
-    bool word = type == SMR_TOKEN_NORMAL || type == SMR_TOKEN_USER_DEFINED;
-    bool skip = stream->at_start && stream->vocab->strip_start && word && bytes[0] == ' ';
+    const char *bytes =
+        smr_string_table_get(stream->at_start && vocab->starts.at ? &vocab->starts : &vocab->bytes,
+                             (uint32_t)token, &size);
     stream->at_start = false;
-    for (size_t i = skip; i < size; i++)
+    for (size_t i = 0; i < size; i++)
         add_byte(stream, bytes[i], text);
 }
 

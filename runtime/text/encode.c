@@ -46,6 +46,8 @@ static bool encode_word(void *user, const char *word, size_t size)
         return smr_bpe_encode(encoder, word, size);
     case SMR_VOCAB_UNIGRAM:
         return smr_unigram_encode(encoder, word, size);
+    case SMR_VOCAB_WORDPIECE:
+        return smr_wordpiece_encode(encoder, word, size);
     }
     return true;
 }
@@ -84,8 +86,8 @@ static bool encode_normalized(struct smr_encoder *encoder, const char *text, siz
                               bool first)
 {
     const struct smr_vocab *vocab = encoder->vocab;
-    if (vocab->normalizer &&
-        !smr_normalizer_run(vocab->normalizer, encoder->search, encoder->normalized, &text, &size))
+    if (vocab->normalizer && !smr_normalizer_run(vocab->normalizer, encoder->search,
+                                                 encoder->normalized, &text, &size, &first))
         return false;
     return encode_text(encoder, &vocab->normalized_specials, text, size, first, encode_words);
 }
@@ -121,7 +123,7 @@ static void encoder_finish(struct smr_encoder *encoder)
 static bool has_before(const struct smr_vocab *vocab, const char *text, size_t size)
 {
     size_t n;
-    const char *bos = smr_string_table_get(&vocab->bytes, (uint32_t)vocab->before[0], &n);
+    const char *bos = smr_special_text(vocab, (uint32_t)vocab->before[0], &n);
     return n && size >= n && !memcmp(text, bos, n);
 }
 

@@ -206,12 +206,27 @@ static bool run_step(const struct smr_normalize_step *step, struct smr_regex_sea
     return true;
 }
 
+// Whether the first character goes and nothing takes its place.
+static bool drops_start(const struct smr_normalize_step *step, const char *text, size_t size)
+{
+    size_t n;
+    if (!size)
+        return false;
+    smr_utf8_next(text, size, &n);
+    uint32_t code = smr_utf8_decode(text, n);
+    return (step->kind == SMR_NORMALIZE_STRIP && step->left && smr_is_white(code)) ||
+           (step->kind == SMR_NORMALIZE_DROP && (smr_categories(code) & step->categories)) ||
+           (step->kind == SMR_NORMALIZE_NMT && nmt_drops(code)) ||
+           (step->kind == SMR_NORMALIZE_CLEAN && clean_drops(code));
+}
+
 bool smr_normalizer_run(const struct smr_normalizer *normalizer, struct smr_regex_search *search,
-                        struct smr_string scratch[2], const char **text, size_t *size)
+                        struct smr_string scratch[2], const char **text, size_t *size, bool *first)
 {
     for (size_t i = 0; i < normalizer->n_steps; i++) {
         struct smr_string *out = &scratch[i % 2]; // the last step's result is the other one
         out->size = 0;
+        *first = *first && !drops_start(&normalizer->steps[i], *text, *size);
         if (!run_step(&normalizer->steps[i], search, *text, *size, out) || out->failed)
             return false;
         *text = out->data ? out->data : "";

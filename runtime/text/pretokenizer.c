@@ -39,6 +39,13 @@ bool smr_pretokenizer_add(struct smr_pretokenizer *pre, const struct smr_pretoke
     return true;
 }
 
+bool smr_pretokenizer_drop_letters(struct smr_pretokenizer *pre)
+{
+    bool there = pre->n_stages && pre->stages[pre->n_stages - 1].kind == SMR_PRE_LETTERS;
+    pre->n_stages -= there;
+    return there;
+}
+
 static const struct smr_pretokenizer_row *find_row(const char *name)
 {
     for (size_t i = 0; i < smr_pretokenizer_n_rows; i++)

@@ -49,6 +49,9 @@ void smr_pretokenizer_destroy(struct smr_pretokenizer *pre);            // accep
 // are too many.
 bool smr_pretokenizer_add(struct smr_pretokenizer *pre, const struct smr_pretokenizer_stage *stage);
 
+// Take the last stage away if it makes letters of bytes; whether it was there.
+bool smr_pretokenizer_drop_letters(struct smr_pretokenizer *pre);
+
 enum smr_pretokenizer_flags {
     SMR_PRE_IGNORE_MERGES = 1, // a word that is a token is that token
     SMR_PRE_ADD_BOS = 2,       // unless the file says something else

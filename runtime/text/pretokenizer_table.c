@@ -2,11 +2,11 @@
 //
 // The expressions are those the families publish in their tokenizer.json files or code, the names
 // are those GGUF files use (llama.cpp, src/llama-vocab.cpp and convert_hf_to_gguf_update.py). White
-// space is spelled out, since PCRE2's \s counts U+180E in and Unicode's White_Space does not.
+// space is spelled out (unicode.h tells why).
 #include "text/pretokenizer_table.h"
+#include "text/unicode.h"
 
-#define WS                                                                                         \
-    "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+#define WS           SMR_WHITE_CLASS
 #define LAST_SPACES  "[" WS "]+(?![^" WS "])|[" WS "]+"
 #define LINES        "[" WS "]*[\\r\\n]+|"
 #define SUFFIX       "(?i:'s|'t|'re|'ve|'m|'ll|'d)"

@@ -64,8 +64,9 @@ struct smr_regex *smr_regex_create(smr_context *context, const char *name, const
         options = pcre2_compile_context_create(regex->memory);
     if (options) {
         pcre2_set_newline(options, PCRE2_NEWLINE_LF);
-        regex->code =
-            pcre2_compile((PCRE2_SPTR)pattern, size, PCRE2_UTF | PCRE2_UCP, &code, &at, options);
+        // \C would cut a character in two.
+        uint32_t flags = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+        regex->code = pcre2_compile((PCRE2_SPTR)pattern, size, flags, &code, &at, options);
     }
     pcre2_compile_context_free(options);
     if (regex->code)

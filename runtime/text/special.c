@@ -7,6 +7,46 @@ static bool is_special(uint8_t type)
     return type == SMR_TOKEN_CONTROL || type == SMR_TOKEN_USER_DEFINED || type == SMR_TOKEN_UNKNOWN;
 }
 
+// The text that a special token is found by. With GGUF's rules spaces are written as spaces here,
+// whichever way the file wrote them.
+const char *smr_special_text(const struct smr_vocab *vocab, uint32_t token, size_t *size)
+{
+    bool cut_later = vocab->cuts[token] & SMR_CUT_NORMALIZED;
+    return smr_string_table_get(cut_later                 ? &vocab->normalized
+                                : vocab->specials_by_text ? &vocab->texts
+                                                          : &vocab->bytes,
+                                token, size);
+}
+
+// What the normalizer makes of the texts that are sought behind it; the others are empty.
+bool smr_special_normalize(struct smr_vocab *vocab)
+{
+    struct smr_string scratch[2];
+    struct smr_regex_search *search = smr_regex_search_create(vocab->context);
+    vocab->normalized.at = smr_alloc(vocab->context, (size_t)vocab->n_tokens + 1,
+                                     sizeof(*vocab->normalized.at), "special tokens");
+    bool ok = search && vocab->normalized.at;
+    smr_string_init(&scratch[0], vocab->context);
+    smr_string_init(&scratch[1], vocab->context);
+    for (uint32_t i = 0; ok && i < vocab->n_tokens; i++) {
+        size_t size;
+        bool first = true, wanted = vocab->cuts[i] & SMR_CUT_NORMALIZED;
+        const char *text = smr_string_table_get(&vocab->texts, i, &size);
+        if (wanted && vocab->normalizer)
+            ok = smr_normalizer_run(vocab->normalizer, search, scratch, &text, &size, &first);
+        if (wanted && ok)
+            smr_string_add(&vocab->normalized.data, text, size);
+        if (vocab->normalized.data.size > INT32_MAX)
+            ok = smr_fail(vocab->context, SMR_ERROR_MODEL, "%s: added tokens of more than 2 GiB",
+                          vocab->path);
+        vocab->normalized.at[i + 1] = (uint32_t)vocab->normalized.data.size;
+    }
+    smr_string_finish(&scratch[0]);
+    smr_string_finish(&scratch[1]);
+    smr_regex_search_destroy(search);
+    return ok && !vocab->normalized.data.failed;
+}
+
 // The tokens that are found in the normalised text, or those that are found in the text as it is.
 static bool load(struct smr_vocab *vocab, struct smr_trie_entry *entries, bool normalized,
                  struct smr_trie *trie)
@@ -17,10 +57,9 @@ static bool load(struct smr_vocab *vocab, struct smr_trie_entry *entries, bool n
         if (!is_special(vocab->types[i]) || (cuts & SMR_CUT_NEVER) ||
             !(cuts & SMR_CUT_NORMALIZED) == normalized)
             continue;
-        // Spaces are written as spaces here, whichever way the file wrote them. What is no UTF-8
-        // could cut a text inside of a character.
         struct smr_trie_entry entry = {.value = (int32_t)i};
-        entry.text = smr_string_table_get(&vocab->bytes, i, &entry.size);
+        entry.text = smr_special_text(vocab, i, &entry.size);
+        // What is no UTF-8 could cut a text inside of a character.
         if (entry.size && smr_utf8_valid_prefix(entry.text, entry.size) == entry.size)
             entries[n++] = entry;
     }

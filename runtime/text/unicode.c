@@ -65,7 +65,6 @@ uint32_t smr_categories(uint32_t code)
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_CS:
     case UTF8PROC_CATEGORY_CO:
-    case UTF8PROC_CATEGORY_CN:
         return SMR_OTHER;
     default:
         return 0;

@@ -8,9 +8,12 @@
 size_t smr_grapheme_size(const char *text, size_t size);
 
 bool smr_is_white(uint32_t code); // property White_Space
-bool smr_is_word(uint32_t code);  // letters, marks, digits, connectors: a regular expression's \w
+// The same as the inside of a regular expression's brackets: PCRE2's \s counts U+180E in.
+#define SMR_WHITE_CLASS                                                                            \
+    "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+bool smr_is_word(uint32_t code); // letters, marks, digits, connectors: a regular expression's \w
 
-// General categories, as bits: Mn, Mc and Me; Cc, Cf, Cs, Co and Cn.
+// General categories, as bits: Mn, Mc and Me; Cc, Cf, Cs and Co.
 enum smr_category { SMR_MARK_NONSPACING = 1, SMR_MARK = 2, SMR_OTHER = 4 };
 uint32_t smr_categories(uint32_t code);
 

@@ -102,7 +102,7 @@ static void reverse(struct smr_unigram_place *places, size_t size)
 static bool add_unknown(struct smr_encoder *encoder, const char *text, size_t size)
 {
     const struct smr_vocab *vocab = encoder->vocab;
-    bool bytes = true;
+    bool bytes = vocab->byte_fallback;
     for (size_t i = 0; bytes && i < size; i++)
         bytes = vocab->byte_tokens[(uint8_t)text[i]] >= 0;
     if (!bytes)

@@ -133,28 +133,78 @@ static void add_bytes(struct smr_vocab *vocab, uint32_t token)
         smr_string_add(bytes, text, size);
 }
 
+// A text without the space that stands before its first word.
+static bool load_starts(struct smr_vocab *vocab)
+{
+    for (uint32_t i = 0; i < vocab->n_tokens; i++) {
+        size_t size;
+        const char *bytes = smr_string_table_get(&vocab->bytes, i, &size);
+        uint8_t type = vocab->types[i];
+        bool word = type == SMR_TOKEN_NORMAL || type == SMR_TOKEN_USER_DEFINED;
+        size_t skip = word && size && bytes[0] == ' ';
+        smr_string_add(&vocab->starts.data, bytes + skip, size - skip);
+        vocab->starts.at[i + 1] = (uint32_t)vocab->starts.data.size;
+    }
+    return !vocab->starts.data.failed;
+}
+
+// What the decoder makes of all tokens, in the middle and at the beginning of a text.
+static bool decode_all(struct smr_vocab *vocab)
+{
+    struct smr_string scratch[2];
+    struct smr_regex_search *search = smr_regex_search_create(vocab->context);
+    bool ok = search;
+    smr_string_init(&scratch[0], vocab->context);
+    smr_string_init(&scratch[1], vocab->context);
+    for (uint32_t i = 0; ok && i < 2 * vocab->n_tokens; i++) {
+        bool first = i >= vocab->n_tokens;
+        uint32_t token = first ? i - vocab->n_tokens : i;
+        struct smr_string_table *table = first ? &vocab->starts : &vocab->bytes;
+        size_t size;
+        bool normalized = vocab->cuts[token] & SMR_CUT_NORMALIZED; // tokenizers decodes this form
+        const char *text =
+            smr_string_table_get(normalized ? &vocab->normalized : &vocab->texts, token, &size);
+        ok = smr_decoder_run(&vocab->decoder, search, text, size, first, scratch, &table->data);
+        if (ok && table->data.size > INT32_MAX)
+            ok = smr_fail(vocab->context, SMR_ERROR_MODEL, "%s: tokens of more than 2 GiB",
+                          vocab->path);
+        table->at[token + 1] = (uint32_t)table->data.size;
+    }
+    smr_string_finish(&scratch[0]);
+    smr_string_finish(&scratch[1]);
+    smr_regex_search_destroy(search);
+    return ok;
+}
+
 static bool load_bytes(struct smr_vocab *vocab)
 {
+    if (vocab->decoder.n_steps || vocab->strip_start)
+        vocab->starts.at = smr_alloc(vocab->context, (size_t)vocab->n_tokens + 1,
+                                     sizeof(*vocab->starts.at), "token texts");
+    if ((vocab->decoder.n_steps || vocab->strip_start) && !vocab->starts.at)
+        return false;
+    if (vocab->decoder.n_steps)
+        return decode_all(vocab);
     for (uint32_t i = 0; i < vocab->n_tokens; i++) {
         add_bytes(vocab, i);
         vocab->bytes.at[i + 1] = (uint32_t)vocab->bytes.data.size;
     }
-    return !vocab->bytes.data.failed;
+    return !vocab->bytes.data.failed && (!vocab->strip_start || load_starts(vocab));
 }
 
-static void index_bytes(struct smr_vocab *vocab)
+void smr_vocab_index_bytes(struct smr_vocab *vocab)
 {
     for (uint32_t byte = 0; byte < 256; byte++) {
-        char text[8] = {(char)byte};
-        size_t size = 1;
-        int32_t token;
+        char text[8] = {0};
+        int32_t token = -1;
         if (vocab->byte_level) {
-            size = smr_letter((uint8_t)byte, text);
+            size_t size = smr_letter((uint8_t)byte, text);
             token = smr_vocab_find(vocab, text, size);
-        } else {
-            char name[8];
-            snprintf(name, sizeof(name), "<0x%02X>", byte);
-            token = smr_vocab_find(vocab, name, 6);
+        } else if (vocab->byte_fallback) {
+            snprintf(text, sizeof(text), "<0x%02X>", byte);
+            token = smr_vocab_find(vocab, text, 6);
+            if (token >= 0 && vocab->types[token] == SMR_TOKEN_NORMAL && vocab->specials_by_text)
+                vocab->types[token] = SMR_TOKEN_BYTE; // tokenizer.json has no such type
         }
         if (token >= 0 && vocab->types[token] == SMR_TOKEN_CONTROL)
             token = -1;
@@ -162,7 +212,7 @@ static void index_bytes(struct smr_vocab *vocab)
     }
 }
 
-// ---- tokens that end a text -------------------------------------------------------------------
+// ---- special tokens -------------------------------------------------------------------
 
 // Texts of tokens that end an answer, in the families that do not say so by a number.
 static const char *const END_TEXTS[] = {
@@ -210,11 +260,57 @@ static void find_ends(struct smr_vocab *vocab)
     }
 }
 
+static bool load_id(const struct smr_vocab *vocab, const struct smr_model *model, const char *key,
+                    int32_t *id)
+{
+    char name[64];
+    uint32_t value;
+    snprintf(name, sizeof(name), "tokenizer.ggml.%s", key);
+    if (!smr_metadata_has(model->metadata, name))
+        return true;
+    if (!smr_metadata_u32(model->metadata, name, &value))
+        return smr_fail(model->context, SMR_ERROR_MODEL, "%s: %s is no token number", model->path,
+                        name);
+    if (value >= vocab->n_tokens && vocab->specials_by_text) { // of config.json, written by hand
+        smr_log(model->context, SMR_LOG_WARNING, "%s: %s is %u, but there are %u tokens",
+                model->path, name, value, vocab->n_tokens);
+        return true;
+    }
+    if (value >= vocab->n_tokens)
+        return smr_fail(model->context, SMR_ERROR_MODEL, "%s: %s is %u, but there are %u tokens",
+                        model->path, name, value, vocab->n_tokens);
+    *id = (int32_t)value;
+    return true;
+}
+
+// All tokens that end an answer, where the files of a model name several.
+static void load_ends(struct smr_vocab *vocab, const struct smr_model *model)
+{
+    struct smr_metadata_array array;
+    uint32_t token;
+    if (!smr_metadata_array(model->metadata, "tokenizer.ggml.eos_token_ids", &array))
+        return;
+    while (smr_metadata_next_u32(&array, &token))
+        if (token < vocab->n_tokens)
+            add_end(vocab, (int32_t)token);
+}
+
+bool smr_vocab_load_ids(struct smr_vocab *vocab, const struct smr_model *model)
+{
+    if (!load_id(vocab, model, "bos_token_id", &vocab->bos) ||
+        !load_id(vocab, model, "eos_token_id", &vocab->eos) ||
+        !load_id(vocab, model, "eot_token_id", &vocab->eot) ||
+        !load_id(vocab, model, "eom_token_id", &vocab->eom) ||
+        !load_id(vocab, model, "unknown_token_id", &vocab->unknown))
+        return false;
+    load_ends(vocab, model);
+    return true;
+}
+
 bool smr_vocab_finish(struct smr_vocab *vocab)
 {
-    if (!load_bytes(vocab))
+    if (!smr_special_normalize(vocab) || !load_bytes(vocab))
         return false;
-    index_bytes(vocab);
     find_ends(vocab);
     return smr_special_load(vocab);
 }
@@ -231,7 +327,14 @@ struct smr_vocab *smr_vocab_load(struct smr_model *model)
     vocab->bos = vocab->eos = vocab->eot = vocab->eom = vocab->unknown = -1;
     smr_string_init(&vocab->texts.data, model->context);
     smr_string_init(&vocab->bytes.data, model->context);
-    if (!smr_vocab_load_gguf(vocab, model)) {
+    smr_string_init(&vocab->starts.data, model->context);
+    smr_string_init(&vocab->normalized.data, model->context);
+    bool huggingface = smr_metadata_has(model->metadata, "tokenizer.huggingface.json") ||
+                       smr_metadata_has(model->metadata, "tokenizer.huggingface.merges");
+    bool gguf = smr_metadata_has(model->metadata, "tokenizer.ggml.model");
+    bool ok = !gguf && huggingface ? smr_vocab_load_huggingface(vocab, model)
+                                   : smr_vocab_load_gguf(vocab, model);
+    if (!ok) {
         smr_vocab_destroy(vocab);
         return NULL;
     }
@@ -245,8 +348,12 @@ void smr_vocab_destroy(struct smr_vocab *vocab)
     smr_context *context = vocab->context;
     smr_string_finish(&vocab->texts.data);
     smr_string_finish(&vocab->bytes.data);
+    smr_string_finish(&vocab->starts.data);
+    smr_string_finish(&vocab->normalized.data);
     smr_free(context, vocab->texts.at);
     smr_free(context, vocab->bytes.at);
+    smr_free(context, vocab->starts.at);
+    smr_free(context, vocab->normalized.at);
     smr_free(context, vocab->types);
     smr_free(context, vocab->cuts);
     smr_free(context, vocab->scores);
@@ -255,6 +362,7 @@ void smr_vocab_destroy(struct smr_vocab *vocab)
     smr_trie_finish(&vocab->specials, context);
     smr_trie_finish(&vocab->normalized_specials, context);
     smr_trie_finish(&vocab->pieces, context);
+    smr_decoder_finish(&vocab->decoder);
     smr_normalizer_destroy(vocab->normalizer);
     smr_pretokenizer_destroy(vocab->pretokenizer);
     smr_free(context, vocab);
@@ -298,14 +406,21 @@ bool smr_vocab_is_end(const struct smr_vocab *vocab, int32_t token)
     return false;
 }
 
+bool smr_vocab_is_hidden(const struct smr_vocab *vocab, int32_t token, bool special)
+{
+    if (token < 0 || (uint32_t)token >= vocab->n_tokens)
+        return true;
+    uint8_t type = vocab->types[token];
+    return !special && (type == SMR_TOKEN_CONTROL || type == SMR_TOKEN_UNKNOWN);
+}
+
 const char *smr_vocab_bytes(const struct smr_vocab *vocab, int32_t token, bool special,
                             size_t *size)
 {
     *size = 0;
     if (token < 0 || (uint32_t)token >= vocab->n_tokens)
         return NULL;
-    uint8_t type = vocab->types[token];
-    if (!special && (type == SMR_TOKEN_CONTROL || type == SMR_TOKEN_UNKNOWN))
+    if (smr_vocab_is_hidden(vocab, token, special))
         return "";
     return smr_string_table_get(&vocab->bytes, (uint32_t)token, size);
 }

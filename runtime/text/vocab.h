@@ -1,6 +1,7 @@
 // vocab.h - the inside of a vocabulary, shared by the files of this room only.
 #pragma once
 
+#include "text/decoder.h"
 #include "text/normalize.h"
 #include "text/pretokenizer.h"
 #include "text/text.h"
@@ -8,9 +9,10 @@
 
 // The model of a tokenizer: how a word becomes tokens.
 enum smr_vocab_kind {
-    SMR_VOCAB_SPM,     // neighbours are merged, best score first; bytes as a fallback
-    SMR_VOCAB_BPE,     // neighbours are merged by a list of merges with ranks
-    SMR_VOCAB_UNIGRAM, // the pieces with the best sum of scores
+    SMR_VOCAB_SPM,       // neighbours are merged, best score first; bytes as a fallback
+    SMR_VOCAB_BPE,       // neighbours are merged by a list of merges with ranks
+    SMR_VOCAB_UNIGRAM,   // the pieces with the best sum of scores
+    SMR_VOCAB_WORDPIECE, // the longest piece first
 };
 
 enum {
@@ -56,33 +58,42 @@ struct smr_vocab {
     const char *path; // of the model, for errors
     enum smr_vocab_kind kind;
     uint32_t n_tokens;
-    struct smr_string_table texts; // as in the file, for look-up
-    struct smr_string_table bytes; // as they come out
-    uint8_t *types;                // [n_tokens], enum smr_token_type
-    uint8_t *cuts;                 // [n_tokens], enum smr_cut_flags
-    double *scores;                // [n_tokens]; SPM and Unigram
-    uint32_t max_text;             // bytes of the longest text
+    struct smr_string_table texts;      // as in the file, for look-up
+    struct smr_string_table bytes;      // as they come out
+    struct smr_string_table starts;     // as they come out at the beginning of a text; may be empty
+    struct smr_string_table normalized; // texts that are cut out of the normalised text
+    uint8_t *types;                     // [n_tokens], enum smr_token_type
+    uint8_t *cuts;                      // [n_tokens], enum smr_cut_flags
+    double *scores;                     // [n_tokens]; SPM and Unigram
+    uint32_t max_text;                  // bytes of the longest text
     struct smr_text_slot *slots;
     uint32_t slot_mask;
     int32_t byte_tokens[256]; // the token that stands for one byte, or -1
 
     struct smr_trie specials, normalized_specials;
+    bool specials_by_text; // special tokens are found by their texts, not by their bytes
     struct smr_normalizer *normalizer;     // or NULL
     struct smr_pretokenizer *pretokenizer; // NULL: a text is one word
 
     struct smr_merge_slot *merges; // BPE
-    uint32_t merge_mask;
+    uint32_t merge_mask, n_merges, n_bad_merges;
     bool byte_level;        // BPE merges bytes, not characters
     bool ignore_merges;     // BPE: a word that is a token is that token, whatever the merges say
-    struct smr_trie pieces; // Unigram
+    bool byte_fallback;     // what is no token becomes tokens of bytes
+    bool fuse_unknown;      // BPE of characters: a run of unknown ones is one token
+    struct smr_trie pieces; // Unigram, WordPiece
     double unknown_score;   // Unigram: of a character that is no piece
+    char word_prefix[8], next_prefix[32]; // WordPiece: what pieces begin with, first and further
+    uint32_t word_prefix_size, next_prefix_size;
+    uint32_t max_word; // WordPiece: characters of a word that is not unknown
 
     int32_t bos, eos, eot, eom, unknown; // or -1
     int32_t ends[SMR_VOCAB_MAX_ENDS];
     uint32_t n_ends;
     int32_t before[SMR_VOCAB_MAX_ADDED], behind[SMR_VOCAB_MAX_ADDED]; // a text
     uint32_t n_before, n_behind;
-    bool strip_start; // a text that is tokens from its start on begins without the space in them
+    struct smr_decoder decoder; // with no steps: GGUF's rules, by kind and type
+    bool strip_start;           // of these: a text begins without the space in its first token
 };
 
 // String `i` of a table.
@@ -100,6 +111,9 @@ static inline bool smr_vocab_is_piece(const struct smr_vocab *vocab, int32_t tok
     return type == SMR_TOKEN_NORMAL || type == SMR_TOKEN_USER_DEFINED || type == SMR_TOKEN_UNUSED;
 }
 
+// Leaves no text: no token of the vocabulary, or a control token where `special` is not set.
+bool smr_vocab_is_hidden(const struct smr_vocab *vocab, int32_t token, bool special);
+
 struct smr_vocab *smr_vocab_load(struct smr_model *model);
 void smr_vocab_destroy(struct smr_vocab *vocab); // accepts NULL
 
@@ -113,13 +127,20 @@ bool smr_vocab_reserve(struct smr_vocab *vocab, size_t n);
 bool smr_vocab_add(struct smr_vocab *vocab, const char *text, size_t size,
                    enum smr_token_type type);
 bool smr_vocab_index(struct smr_vocab *vocab);
-// The bytes of all tokens, tokens that stand for a byte, special tokens, tokens that end a text.
+// The numbers of special tokens that the metadata names, over those the vocabulary has itself.
+bool smr_vocab_load_ids(struct smr_vocab *vocab, const struct smr_model *model);
+// The tokens that stand for a byte, by `byte_level` or `byte_fallback`.
+void smr_vocab_index_bytes(struct smr_vocab *vocab);
+// The bytes of all tokens, special tokens, tokens that end a text.
 bool smr_vocab_finish(struct smr_vocab *vocab);
 
 // What SentencePiece does to a text before it finds pieces: `charsmap` (may be NULL; taken), runs of
 // spaces to one where `squeeze`, a space in front, U+2581 for spaces (vocab_gguf.c).
 bool smr_vocab_sentencepiece_stages(struct smr_vocab *vocab, struct smr_charsmap *charsmap,
                                     bool squeeze, bool space_prefix);
+
+// tokenizer.huggingface.json, or .vocab and .merges (huggingface.c)
+bool smr_vocab_load_huggingface(struct smr_vocab *vocab, const struct smr_model *model);
 
 // tokenizer.ggml.* (vocab_gguf.c)
 bool smr_vocab_load_gguf(struct smr_vocab *vocab, const struct smr_model *model);
@@ -185,14 +206,30 @@ struct smr_encoder {
 bool smr_spm_encode(struct smr_encoder *encoder, const char *word, size_t size);
 bool smr_bpe_encode(struct smr_encoder *encoder, const char *word, size_t size);
 bool smr_unigram_encode(struct smr_encoder *encoder, const char *word, size_t size);
+bool smr_wordpiece_encode(struct smr_encoder *encoder, const char *word, size_t size);
 
-bool smr_bpe_load_merges(struct smr_vocab *vocab, const struct smr_model *model);
+// The table of merges: allocate it for `n`, then add them in the order of their ranks.
+bool smr_bpe_reserve_merges(struct smr_vocab *vocab, size_t n);
+struct smr_merge_texts {
+    const char *left, *right;
+    size_t left_size, right_size;
+};
+// False when there is no memory. One that names what is no token is counted and left out.
+bool smr_bpe_add_merge(struct smr_vocab *vocab, const struct smr_merge_texts *texts, uint32_t rank);
+// Cut "left right" at its space. False when there is none.
+bool smr_bpe_parse_merge(const char *line, size_t size, struct smr_merge_texts *texts);
+// A warning when some were left out.
+void smr_bpe_finish_merges(struct smr_vocab *vocab);
 // Make `pieces` and `unknown_score` of the texts and scores.
 bool smr_unigram_load(struct smr_vocab *vocab);
+// Make `pieces` of the texts.
+bool smr_wordpiece_load(struct smr_vocab *vocab);
 
 // ---- special tokens (special.c) ---------------------------------------------------------------
 
 bool smr_special_load(struct smr_vocab *vocab);
+bool smr_special_normalize(struct smr_vocab *vocab);
+const char *smr_special_text(const struct smr_vocab *vocab, uint32_t token, size_t *size);
 
 struct smr_special_match {
     size_t start, end; // in the text, with the white space that goes with it

@@ -92,23 +92,6 @@ static bool load_scores(struct smr_vocab *vocab, const struct smr_model *model)
 
 // ---- special tokens ---------------------------------------------------------------------------
 
-static bool load_id(const struct smr_vocab *vocab, const struct smr_model *model, const char *key,
-                    int32_t *id)
-{
-    char name[64];
-    uint32_t value;
-    snprintf(name, sizeof(name), "tokenizer.ggml.%s", key);
-    if (!smr_metadata_has(model->metadata, name))
-        return true;
-    if (!smr_metadata_u32(model->metadata, name, &value))
-        return fail(model, key, "is no token number");
-    if (value >= vocab->n_tokens)
-        return smr_fail(model->context, SMR_ERROR_MODEL, "%s: %s is %u, but there are %u tokens",
-                        model->path, name, value, vocab->n_tokens);
-    *id = (int32_t)value;
-    return true;
-}
-
 // Phi 3 was trained with tokens that swallow the white space behind them. GGUF files do not tell;
 // llama.cpp goes by the model's name as well.
 static bool is_phi3(const char *name)
@@ -131,11 +114,7 @@ static bool load_ids(struct smr_vocab *vocab, const struct smr_model *model)
         vocab->eos = vocab->types[1] == SMR_TOKEN_CONTROL ? 1 : -1;
         vocab->unknown = vocab->types[2] == SMR_TOKEN_UNKNOWN ? 2 : -1;
     }
-    return load_id(vocab, model, "bos_token_id", &vocab->bos) &&
-           load_id(vocab, model, "eos_token_id", &vocab->eos) &&
-           load_id(vocab, model, "eot_token_id", &vocab->eot) &&
-           load_id(vocab, model, "eom_token_id", &vocab->eom) &&
-           load_id(vocab, model, "unknown_token_id", &vocab->unknown);
+    return smr_vocab_load_ids(vocab, model);
 }
 
 // The tokens around a text; those that swallow the white space behind them.
@@ -248,6 +227,30 @@ static bool load_sentencepiece(struct smr_vocab *vocab, const struct smr_model *
            (!unigram || smr_unigram_load(vocab));
 }
 
+static bool load_merges(struct smr_vocab *vocab, const struct smr_model *model)
+{
+    struct smr_metadata_array array;
+    if (!smr_metadata_array(model->metadata, "tokenizer.ggml.merges", &array))
+        return fail(model, "merges", "is missing or no array, a gpt2 vocabulary needs it");
+    if (!smr_bpe_reserve_merges(vocab, array.n))
+        return false;
+    for (size_t rank = 0; rank < array.n; rank++) {
+        struct smr_merge_texts texts;
+        const char *line;
+        size_t size;
+        if (!smr_metadata_next_string(&array, &line, &size))
+            return smr_fail(vocab->context, SMR_ERROR_MODEL,
+                            "%s: tokenizer.ggml.merges: entry %zu of %zu is no string", model->path,
+                            rank, array.n);
+        if (!smr_bpe_parse_merge(line, size, &texts))
+            vocab->n_bad_merges++;
+        else if (!smr_bpe_add_merge(vocab, &texts, (uint32_t)rank))
+            return false;
+    }
+    smr_bpe_finish_merges(vocab);
+    return true;
+}
+
 static bool load_pretokenizer(struct smr_vocab *vocab, const struct smr_model *model, bool *add_bos)
 {
     const char *pre = smr_metadata_string(model->metadata, "tokenizer.ggml.pre");
@@ -289,8 +292,10 @@ bool smr_vocab_load_gguf(struct smr_vocab *vocab, const struct smr_model *model)
     if (!load_texts(vocab, model) || !load_types(vocab, model) || !smr_vocab_index(vocab) ||
         !load_ids(vocab, model))
         return false;
+    vocab->byte_fallback = !vocab->byte_level;
+    smr_vocab_index_bytes(vocab);
     load_options(vocab, model, add_bos);
-    bool ok = vocab->kind == SMR_VOCAB_BPE ? smr_bpe_load_merges(vocab, model)
-                                           : load_sentencepiece(vocab, model);
+    bool ok =
+        vocab->kind == SMR_VOCAB_BPE ? load_merges(vocab, model) : load_sentencepiece(vocab, model);
     return ok && smr_vocab_finish(vocab);
 }

@@ -7,16 +7,23 @@ by Google's sentencepiece, all on the text made up below. Files hold a vocabular
     pip install tokenizers sentencepiece gguf
     python make_tokenizers.py
 
-Format of NAME.expect: pairs of lines `text: ...` and `plain: ids` or `special: ids` (special tokens
-in the text are what they say), without a begin-of-text token. In a text, `\\\\`, `\\n`, `\\r` and
+A real tokenizer.json against Hugging Face's tokenizers, on 10,000 lines of mixed text:
+
+    python make_tokenizers.py --real MODEL/tokenizer.json FOLDER && build/tests/test_tokenizers FOLDER
+
+Format of NAME.expect: a line `text: ...`, then what becomes of it: `plain: ids`, `special: ids`
+(special tokens in the text are what they say), both without tokens around the text, `around: ids`
+(special, with those), `decoded: ...` (the text of the ids before). In a text, `\\\\`, `\\n`, `\\r` and
 `\\xHH` (a byte) are escapes.
 """
 
 import io
+import itertools
 import json
 import os
 import pathlib
 import random
+import sys
 import tempfile
 
 os.environ["RAYON_NUM_THREADS"] = "1"  # trains the same vocabulary every time
@@ -24,7 +31,8 @@ os.environ["RAYON_NUM_THREADS"] = "1"  # trains the same vocabulary every time
 import gguf
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers,
+                        processors, trainers)
 
 HERE = pathlib.Path(__file__).parent / "tokenizers"
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
@@ -93,6 +101,55 @@ def test_lines(special):
         parts = rng.choices(SPECIAL_TEXT, k=3)
         lines.append("".join(p + rng.choice(["", " ", word(rng)]) for p in parts))
     return lines
+
+
+# Ranges of code points of many scripts, symbols and controls.
+RANGES = [(0x20, 0x7E), (0xA0, 0x24F), (0x250, 0x2AF), (0x300, 0x36F), (0x370, 0x3FF), (0x400, 0x52F),
+          (0x531, 0x587), (0x590, 0x5F4), (0x600, 0x6FF), (0x700, 0x74F), (0x900, 0x97F),
+          (0x980, 0x9FB), (0xA00, 0xA76), (0xB80, 0xBFA), (0xC00, 0xC7F), (0xD05, 0xD39),
+          (0xE00, 0xE5B), (0xE80, 0xEDF), (0xF00, 0xFDA), (0x1000, 0x109F), (0x10A0, 0x10FF),
+          (0x1100, 0x11FF), (0x1200, 0x137C), (0x1780, 0x17F9), (0x1800, 0x18AA), (0x1E00, 0x1FFE),
+          (0x2000, 0x206F), (0x2070, 0x209C), (0x20A0, 0x20BF), (0x2100, 0x218B), (0x2190, 0x23FF),
+          (0x2400, 0x24FF), (0x2500, 0x27BF), (0x2E80, 0x2FD5), (0x3000, 0x30FF), (0x3131, 0x33FF),
+          (0x4E00, 0x9FA5), (0xA000, 0xA48C), (0xAC00, 0xD7A3), (0xF900, 0xFAD9), (0xFB00, 0xFDFD),
+          (0xFE00, 0xFE6B), (0xFF01, 0xFFEE), (0x10400, 0x1044F), (0x1D400, 0x1D7FF),
+          (0x1F1E6, 0x1F1FF), (0x1F300, 0x1F64F), (0x1F680, 0x1F6D5), (0x20000, 0x2A6D6),
+          (0xE0020, 0xE007F), (0xE000, 0xE0FF)]
+EMOJI = ["👨‍👩‍👧‍👦", "🏳️‍🌈", "👩🏽‍💻", "🇩🇪🇫🇷", "☎️", "1️⃣", "🤷🏿‍♀️", "❤️‍🔥", "😀😀😀", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"]
+
+
+def mixed_line(rng):
+    kind = rng.randrange(12)
+    if kind < 4:
+        return line(rng, rng.randint(1, 25), 0.25)
+    if kind < 6:  # one script
+        low, high = rng.choice(RANGES)
+        return "".join(chr(rng.randint(low, high)) + rng.choice(["", "", "", " "])
+                       for _ in range(rng.randint(1, 40)))
+    if kind == 6:  # all scripts
+        return "".join(chr(rng.randint(*rng.choice(RANGES))) for _ in range(rng.randint(1, 60)))
+    if kind == 7:  # controls and spaces
+        return "".join(rng.choice([chr(rng.randint(0, 0x20)), chr(rng.randint(0x7F, 0xA0)), " ",
+                                   "  ", "\t", "\r\n", "\u2028", "\u200b", "\ufeff", "\u3000", "a",
+                                   word(rng)]) for _ in range(rng.randint(1, 30)))
+    if kind == 8:  # letters under heaps of marks
+        return "".join(rng.choice("aeiouyAEIOUncszgöüкий") +
+                       "".join(chr(rng.randint(0x300, 0x36F)) for _ in range(rng.randint(0, 4))) +
+                       rng.choice(["", " "]) for _ in range(rng.randint(1, 20)))
+    if kind == 9:
+        return "".join(rng.choice(EMOJI + PIECES) + rng.choice(["", "", " ", "\u200d", "\ufe0f"])
+                       for _ in range(rng.randint(1, 12)))
+    if kind == 10:  # punctuation
+        return "".join(rng.choice("!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~…—“”«»¿¡ ▁▁") * rng.randint(1, 5)
+                       for _ in range(rng.randint(1, 20)))
+    return "".join(rng.choice(SYLLABLES[rng.choice(list(SYLLABLES))]) for _ in
+                   range(rng.randint(50, 400))) + " " * rng.randint(0, 40)
+
+
+def mixed_lines(n):
+    """`n` lines of anything, the same every time."""
+    rng = random.Random(10)
+    return [mixed_line(rng) for _ in range(n)]
 
 
 BAD = [b"a\xffb", b"\xe2\x82", b"\xc0\xaf!", b"\xed\xa0\x80", b"\xf0\x9f\x98a", b"\x80\x80",
@@ -314,10 +371,236 @@ def make_spm(name, byte_fallback, prefix, symbols, extra_spaces=False, kind="bpe
     write_expect(name, encode, True)
 
 
+# ---- tokenizer.json -----------------------------------------------------------------------------
+
+
+def write_json(folder, name, text, lines):
+    """A GGUF file that has nothing but a tokenizer.json, and what tokenizers makes of `lines`."""
+    writer = gguf.GGUFWriter(folder / (name + ".gguf"), "llama")
+    writer.add_name(name)
+    writer.add_string("tokenizer.huggingface.json", text)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    tokenizer = Tokenizer.from_str(text)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    plain = Tokenizer.from_str(text)
+    plain.no_truncation()
+    plain.no_padding()
+    plain.encode_special_tokens = True
+    decoder = tokenizer.get_added_tokens_decoder()
+    special = [token.content for token in decoder.values() if token.special]
+    # The same goes for its tokens of bytes.
+    spelled = "<0x" if '"byte_fallback":true' in text and "Unigram" in text else None
+    out = io.StringIO()
+    for text in lines:
+        if spelled and spelled in text:
+            continue
+        out.write("text: %s\n" % escape(text.encode()))
+        if any(content in text for content in special):
+            # A Unigram model finds control tokens that are its pieces; samara does not.
+            ids = plain.encode(text, add_special_tokens=False).ids
+            if not any(decoder[i].special for i in ids if i in decoder):
+                out.write(" ".join(["plain:"] + [str(i) for i in ids]) + "\n")
+        # Where the text begins with what stands before a text, samara does not say it again.
+        around = not text.startswith(tuple(special))
+        ids = tokenizer.encode(text, add_special_tokens=around).ids
+        kind = "around:" if around else "special:"
+        out.write(" ".join([kind] + [str(i) for i in ids]) + "\n")
+        decoded = tokenizer.decode(ids)
+        # A run of bytes that is no UTF-8 is U+FFFD for each byte there, but for characters here.
+        if "\ufffd" not in decoded or "\ufffd" in text:
+            out.write("decoded: %s\n" % escape(decoded.encode()))
+    (folder / (name + ".expect")).write_text(out.getvalue(), newline="\n")
+
+
+def trained(model, trainer, **stages):
+    tokenizer = Tokenizer(model)
+    for name, stage in stages.items():
+        setattr(tokenizer, name, stage)
+    tokenizer.train_from_iterator(corpus(), trainer)
+    if not isinstance(model, models.Unigram):
+        return tokenizer
+    # tokenizers does not read all digits of long numbers right, which decides between equal sums.
+    state = json.loads(tokenizer.to_str())
+    state["model"]["vocab"] = [[text, round(score, 5)] for text, score in state["model"]["vocab"]]
+    return Tokenizer.from_str(json.dumps(state))
+
+
+def special(*texts):
+    return [AddedToken(text, normalized=False, special=True) for text in texts]
+
+
+def json_t5():
+    """As T5's: Unigram behind SentencePiece's table of replacements."""
+    table = train_spm(False, True, [], True, "unigram").normalizer_spec.precompiled_charsmap
+    normalizer = normalizers.Sequence([normalizers.Precompiled(table),
+                                       normalizers.Replace(Regex(" {2,}"), " ")])
+    tokenizer = trained(
+        models.Unigram(), trainers.UnigramTrainer(
+            vocab_size=400, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>",
+            show_progress=False),
+        normalizer=normalizer, pre_tokenizer=pre_tokenizers.Metaspace(),
+        decoder=decoders.Metaspace())
+    tokenizer.add_special_tokens(special("<pad>", "</s>", "<unk>", "<extra_id_0>", "<s>"))
+    tokenizer.add_tokens([AddedToken("<tool>", normalized=False), AddedToken("Ä", single_word=True),
+                          AddedToken("qua", normalized=True, single_word=True)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)])
+    return tokenizer
+
+
+def json_unigram_bytes():
+    """As XLM-R's and newer ones': NMT's rules, NFKC, and bytes for what is unknown."""
+    tokenizer = trained(
+        models.Unigram(), trainers.UnigramTrainer(
+            vocab_size=900, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], unk_token="<unk>",
+            show_progress=False),
+        normalizer=normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(),
+                                         normalizers.Strip(True, True)]),
+        pre_tokenizer=pre_tokenizers.Sequence([
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Metaspace(prepend_scheme="first", split=False)]),
+        decoder=decoders.Metaspace())
+    state = json.loads(tokenizer.to_str())
+    state["model"]["vocab"] += [["<0x%02X>" % i, -12.0] for i in range(256)]
+    state["model"]["byte_fallback"] = True
+    state["decoder"] = {"type": "Sequence", "decoders": [
+        {"type": "ByteFallback"}, {"type": "Metaspace", "replacement": SPACE,
+                                   "prepend_scheme": "always", "split": True}]}
+    tokenizer = Tokenizer.from_str(json.dumps(state))
+    tokenizer.add_special_tokens(special("<s>", "<pad>", "</s>", "<unk>"))
+    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, normalized=False, special=True)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    return tokenizer
+
+
+def json_byte_level():
+    """As BART's: byte-level BPE in RoBERTa's frame."""
+    names = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokenizer = trained(
+        models.BPE(), trainers.BpeTrainer(
+            vocab_size=500, special_tokens=names, show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())),
+        pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=True), decoder=decoders.ByteLevel())
+    tokenizer.add_special_tokens(special(*names))
+    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, normalized=False, special=True)])
+    tokenizer.add_tokens([AddedToken("<tool>", rstrip=True, normalized=False)])
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return tokenizer
+
+
+def json_split():
+    """As Qwen's: NFC, a published expression, byte-level BPE."""
+    tokenizer = trained(
+        models.BPE(), trainers.BpeTrainer(
+            vocab_size=480, show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())),
+        normalizer=normalizers.NFC(), pre_tokenizer=pre_tokenizers.Sequence(BPE["qwen2"]),
+        decoder=decoders.ByteLevel())
+    tokenizer.add_special_tokens(special("<|start|>", "<|end|>"))
+    return tokenizer
+
+
+def json_fallback(legacy):
+    """As Llama 2's or Gemma's: BPE of characters with bytes for those that are unknown."""
+    names = ["<unk>", "<s>", "</s>"] + ["<0x%02X>" % i for i in range(256)]
+    tokenizer = trained(
+        models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True), trainers.BpeTrainer(
+            vocab_size=600, special_tokens=names, limit_alphabet=60, show_progress=False),
+        normalizer=normalizers.Replace(" ", SPACE),
+        pre_tokenizer=pre_tokenizers.Split(SPACE, "merged_with_next"))
+    state = json.loads(tokenizer.to_str())
+    state["added_tokens"] = []
+    replace = {"type": "Replace", "pattern": {"String": SPACE}, "content": " "}
+    tail = [replace, {"type": "ByteFallback"}, {"type": "Fuse"}]
+    if legacy:
+        state["normalizer"] = {"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": SPACE},
+            {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}]}
+        state["pre_tokenizer"] = None
+        tail.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    else:
+        state["normalizer"] = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+        state["pre_tokenizer"] = {"type": "Split", "pattern": {"String": " "},
+                                  "behavior": "MergedWithPrevious", "invert": False}
+    state["decoder"] = {"type": "Sequence", "decoders": tail}
+    tokenizer = Tokenizer.from_str(json.dumps(state))
+    tokenizer.add_special_tokens(special("<unk>", "<s>", "</s>"))
+    tokenizer.add_tokens([AddedToken("<tool>", normalized=True)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)])
+    return tokenizer
+
+
+def json_wordpiece():
+    """As BERT's."""
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = trained(
+        models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=60), trainers.WordPieceTrainer(
+            vocab_size=700, special_tokens=names, limit_alphabet=200, show_progress=False),
+        normalizer=normalizers.BertNormalizer(), pre_tokenizer=pre_tokenizers.BertPreTokenizer(),
+        decoder=decoders.WordPiece())
+    tokenizer.add_special_tokens(special(*names))
+    tokenizer.add_tokens([AddedToken("HTTPServer", normalized=True)])
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return tokenizer
+
+
+def json_words():
+    """Components that the others lack."""
+    tokenizer = trained(
+        models.WordPiece(unk_token="[UNK]", continuing_subword_prefix="@@"),
+        trainers.WordPieceTrainer(vocab_size=600, special_tokens=["[UNK]"], limit_alphabet=150,
+                                  continuing_subword_prefix="@@", show_progress=False),
+        normalizer=normalizers.Sequence([
+            normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase(),
+            normalizers.Replace(Regex(r"(?<=\d)\.(?=\d)|\s*-+"), "·")]),
+        pre_tokenizer=pre_tokenizers.Sequence([
+            pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation("contiguous"),
+            pre_tokenizers.Digits(individual_digits=False),
+            pre_tokenizers.Split(Regex(r"[aeiou]\w"), "merged_with_previous"),
+            pre_tokenizers.Split(Regex(r"^\h+$|(?=t)"), "isolated", invert=False)]),
+        decoder=decoders.WordPiece("@@", cleanup=False))
+    return tokenizer
+
+
+JSON = {
+    "json-t5": json_t5,
+    "json-unigram-bytes": json_unigram_bytes,
+    "json-bart": json_byte_level,
+    "json-qwen": json_split,
+    "json-llama": lambda: json_fallback(True),
+    "json-gemma": lambda: json_fallback(False),
+    "json-bert": json_wordpiece,
+    "json-words": json_words,
+}
+
+
+def make_json(name):
+    lines = test_lines(True)[::3] + mixed_lines(90)
+    lines = [text + rng_text for text, rng_text in zip(lines, itertools.cycle(
+        ["", "", "", " [MASK]", "<mask> a", "  <mask>", "<s>b", "<tool>  c", " </s> ", "Ä ä", "qua",
+         "httpserver", "<extra_id_0>."]))]
+    write_json(HERE, name, JSON[name]().to_str(), lines)
+
+
+def make_real(path, folder):
+    """A real tokenizer.json on 10,000 lines."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder, "real", path.read_text(), mixed_lines(10000))
+
+
 def main():
+    if len(sys.argv) == 4 and sys.argv[1] == "--real":
+        return make_real(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
     HERE.mkdir(exist_ok=True)
     for name in BPE:
         make_bpe(name)
+    for name in JSON:
+        make_json(name)
     runs = ["\n" * n for n in range(1, 6)] + [SPACE * n for n in range(2, 8)] + ["\t\t"]
     make_spm("spm-llama", True, True, ["<tool>"])
     make_spm("spm-gemma", True, False, runs + ["<tool>", "<tool>s", "<b>", "</b>"])

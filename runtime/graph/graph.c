@@ -104,51 +104,77 @@ smr_id smr_graph_matrix(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, 
         graph, &(struct smr_value){.kind = SMR_VALUE_WEIGHT, .tensor = tensor, .n_cols = n_in});
 }
 
-static bool read_vector(const struct smr_graph *graph, const struct smr_tensor *tensor, uint32_t n,
-                        float *to)
+// All numbers of a tensor as f32.
+static bool read_numbers(const struct smr_graph *graph, const struct smr_tensor *tensor, uint64_t n,
+                         float *to)
 {
     const struct smr_model *model = graph->model;
+    const uint64_t n_rows = smr_tensor_rows(tensor);
     if (tensor->type == SMR_F32)
-        return smr_tensor_read(model, tensor, 0, 1, to);
+        return smr_tensor_read(model, tensor, 0, n_rows, to);
     if (tensor->type != SMR_F16 && tensor->type != SMR_BF16)
         return smr_fail(model->context, SMR_ERROR_MODEL,
-                        "%s: tensor %s: a vector of type %s, where F32, F16 or BF16 is expected",
-                        model->path, tensor->name, smr_type_info(tensor->type)->name);
+                        "%s: tensor %s: type %s, where F32, F16 or BF16 is expected", model->path,
+                        tensor->name, smr_type_info(tensor->type)->name);
     // Halves go into the back half of the floats' room, from where they are spread to the front.
-    const uint8_t *from = (const uint8_t *)to + (size_t)n * 2;
-    if (!smr_tensor_read(model, tensor, 0, 1, (uint8_t *)to + (size_t)n * 2))
+    const uint8_t *from = (const uint8_t *)to + n * 2;
+    if (!smr_tensor_read(model, tensor, 0, n_rows, (uint8_t *)to + n * 2))
         return false;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         uint16_t bits;
-        memcpy(&bits, from + (size_t)i * 2, 2);
+        memcpy(&bits, from + i * 2, 2);
         to[i] = tensor->type == SMR_F16 ? smr_f16_to_f32(bits) : smr_bf16_to_f32(bits);
     }
     return true;
 }
 
-smr_id smr_graph_vector(struct smr_graph *graph, uint32_t n, bool required, const char *format, ...)
+float *smr_graph_numbers(struct smr_graph *graph, uint32_t n)
+{
+    float *data = smr_arena_alloc(&graph->arena, n, sizeof(float));
+    graph->failed = graph->failed || !data;
+    return data;
+}
+
+smr_id smr_graph_constant(struct smr_graph *graph, const float *data, uint32_t n)
+{
+    return smr_graph_value(
+        graph, &(struct smr_value){.kind = SMR_VALUE_CONSTANT, .data = data, .n_cols = n});
+}
+
+static const float *read_all(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, bool required,
+                             const char *format, va_list arguments)
 {
     char name[128];
-    va_list arguments;
-    va_start(arguments, format);
     const struct smr_tensor *tensor = find(graph, format, arguments, name, sizeof(name));
-    va_end(arguments);
     if (!tensor) {
         if (required)
             missing(graph, name);
-        return 0;
+        return NULL;
     }
-    if (!has_shape(graph, tensor, n, 1))
-        return 0;
-    float *data = smr_arena_alloc(&graph->arena, n, sizeof(float));
-    if (!data) {
-        graph->failed = true;
-        return 0;
-    }
-    if (!read_vector(graph, tensor, n, data))
-        return 0;
-    return smr_graph_value(
-        graph, &(struct smr_value){.kind = SMR_VALUE_CONSTANT, .data = data, .n_cols = n});
+    if (!has_shape(graph, tensor, n_in, n_out))
+        return NULL;
+    const uint64_t n = (uint64_t)n_in * n_out;
+    float *data = n <= UINT32_MAX ? smr_graph_numbers(graph, (uint32_t)n) : NULL;
+    return data && read_numbers(graph, tensor, n, data) ? data : NULL;
+}
+
+const float *smr_graph_read(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, bool required,
+                            const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const float *data = read_all(graph, n_in, n_out, required, format, arguments);
+    va_end(arguments);
+    return data;
+}
+
+smr_id smr_graph_vector(struct smr_graph *graph, uint32_t n, bool required, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const float *data = read_all(graph, n, 1, required, format, arguments);
+    va_end(arguments);
+    return data ? smr_graph_constant(graph, data, n) : 0;
 }
 
 bool smr_graph_build(struct smr_graph *graph, const struct smr_model *model, uint32_t n_context)
@@ -156,7 +182,9 @@ bool smr_graph_build(struct smr_graph *graph, const struct smr_model *model, uin
     *graph = (struct smr_graph){.model = model, .n_context = n_context};
     smr_arena_init(&graph->arena, model->context);
     smr_graph_value(graph, &(struct smr_value){.kind = SMR_VALUE_NONE});
-    if (!smr_graph_build_decoder(graph) || graph->failed) {
+    bool done = model->hparams.n_encoder_layers ? smr_graph_build_encoder_decoder(graph)
+                                                : smr_graph_build_decoder(graph);
+    if (!done || graph->failed) {
         if (graph->failed)
             smr_fail(model->context, SMR_ERROR_MEMORY, "no memory for the graph of %s",
                      model->path);

@@ -4,7 +4,12 @@
 // program of it for a batch shape. An operation's operands are ids into the graph's tensors; rows
 // of activations are rows of the batch, or only those whose logits are wanted.
 //
-// A family of models is a row of flags in decoder.c; the parts of layers are in block.c.
+// A family of models is a row of flags in decoder.c or encoder_decoder.c; the parts of layers are in
+// block.c.
+//
+// The graph of an encoder-decoder model has two parts, each with programs of its own: the first
+// n_encode_ops operations encode a source and leave its keys and values in the memory, one for each
+// layer of the decoder; the others are the decoder's.
 #pragma once
 
 #include "model/model.h"
@@ -36,13 +41,19 @@ struct smr_value {
     uint32_t layer;                  // KEYS and VALUES
 };
 
+// Keys and values of earlier tokens, in pages. TEXT and MEMORY have some for each layer. SOURCE is
+// for the encoder's layers, which come one after the other and share it. SOURCE and MEMORY have the
+// same pages: those of the source, all of which is seen whatever the row's position.
+enum smr_cache { SMR_CACHE_TEXT, SMR_CACHE_SOURCE, SMR_CACHE_MEMORY };
+
 enum smr_op_kind {
     SMR_OP_EMBED,      // out (+)= scale * weight[token or position of the rows `in`]
     SMR_OP_NORM,       // out (+)= norm(in) * weight (+ bias), over n_heads vectors in each row
     SMR_OP_MATMUL,     // out (+)= in weight^T (+ bias)
     SMR_OP_ROPE_STORE, // rotate in (queries) and in2 (keys) by the frequencies `weight` (0: leave
                        // them as they are), store in2 and in3 (values) in the cache
-    SMR_OP_ATTENTION,  // out = attention of in over the layer's cache
+    SMR_OP_ATTENTION,  // out = attention of in over the layer's cache; bias: by distance, f32
+                       // [n_heads, 2 * reach + 1]
     SMR_OP_ACTIVATE,   // out = act(in) * in2, or act(in) without in2
     SMR_OP_GATHER,     // out = the rows of in whose logits are wanted
     SMR_OP_REDUCE,     // out = maxima and sums of in, for sampling
@@ -52,16 +63,17 @@ struct smr_op {
     enum smr_op_kind kind;
     smr_id in, in2, in3, weight, bias, out; // `out` is also read where `add` is set
     uint32_t layer;                         // for names in logs and profiles
-    uint32_t n_heads;    // NORM: vectors per row; ROPE_STORE, ATTENTION: query heads
-    uint32_t window;     // ATTENTION: sliding window, 0 for none
-    uint32_t activation; // ACTIVATE: enum smr_op_activation
-    bool add;            // EMBED, NORM, MATMUL: add to what `out` holds
-    bool layer_norm;     // NORM: layer norm, else RMS norm
-    bool neox;           // ROPE_STORE: pairs are half a head apart
-    bool position;       // EMBED: by position, not by token
-    uint32_t first_row;  // EMBED: the row of the table that index 0 stands for
-    float scale;         // EMBED, ATTENTION; ROPE_STORE: magnitude of the rotation
-    float softcap;       // ATTENTION; ACTIVATE with SOFTCAP
+    uint32_t n_heads;     // NORM: vectors per row; ROPE_STORE, ATTENTION: query heads
+    uint32_t window;      // ATTENTION: sliding window, 0 for none
+    uint32_t activation;  // ACTIVATE: enum smr_op_activation
+    enum smr_cache cache; // ROPE_STORE, ATTENTION
+    bool add;             // EMBED, NORM, MATMUL: add to what `out` holds
+    bool layer_norm;      // NORM: layer norm, else RMS norm
+    bool neox;            // ROPE_STORE: pairs are half a head apart
+    bool position;        // EMBED: by position, not by token
+    uint32_t first_row;   // EMBED: the row of the table that index 0 stands for
+    float scale;          // EMBED, ATTENTION; ROPE_STORE: magnitude of the rotation
+    float softcap;        // ATTENTION; ACTIVATE with SOFTCAP
 };
 
 // Same order as enum smr_activation in kernel.h; schedule/ checks that at compile time.
@@ -81,6 +93,7 @@ struct smr_graph {
     uint32_t n_values, values_capacity;
     struct smr_op *ops;
     uint32_t n_ops, ops_capacity;
+    uint32_t n_encode_ops;       // the first of them; 0 without an encoder
     smr_id rows, pages, outputs; // what the host writes for each step
     smr_id logits, reduced;      // what it reads
     bool failed;                 // an allocation failed; smr_graph_build() reports it
@@ -112,4 +125,14 @@ smr_id smr_graph_vector(struct smr_graph *graph, uint32_t n, bool required, cons
 // *magnitude receives what rotated vectors are multiplied with.
 smr_id smr_graph_rope(struct smr_graph *graph, float theta, bool scaled, float *magnitude);
 
-bool smr_graph_build_decoder(struct smr_graph *graph); // decoder.c
+// The numbers of a matrix [n_out, n_in], converted to f32, in the graph's memory. NULL when it is
+// missing, which is an error if `required`.
+const float *smr_graph_read(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, bool required,
+                            const char *format, ...) SMR_PRINTF(5, 6);
+// A constant of n numbers that the caller fills in, which stay in the graph's memory; NULL with an
+// error when there is none.
+float *smr_graph_numbers(struct smr_graph *graph, uint32_t n);
+smr_id smr_graph_constant(struct smr_graph *graph, const float *data, uint32_t n);
+
+bool smr_graph_build_decoder(struct smr_graph *graph);         // decoder.c
+bool smr_graph_build_encoder_decoder(struct smr_graph *graph); // encoder_decoder.c

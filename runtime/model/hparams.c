@@ -31,6 +31,9 @@ static const struct u32_field u32_fields[] = {
     {"attention.sliding_window", FIELD(sliding_window), 0, UINT32_MAX, false},
     {"rope.dimension_count", FIELD(rope_dim), 0, 4096, false},
     {"rope.scaling.original_context_length", FIELD(rope_original_context), 0, INT32_MAX, false},
+    {"decoder_start_token_id", FIELD(decoder_start), 0, 1 << 24, false},
+    {"attention.relative_buckets_count", FIELD(n_relative_buckets), 4, 1 << 12, false},
+    {"attention.relative_max_distance", FIELD(relative_max_distance), 4, 1 << 12, false},
     {"expert_count", FIELD(n_experts), 0, 1 << 12, false},
     {"expert_used_count", FIELD(n_experts_used), 0, 1 << 12, false},
 };
@@ -58,6 +61,7 @@ static const struct f32_field f32_fields[] = {
     {"final_logit_softcapping", FIELD(final_softcap), 0, 0, 1e6f},
     {"attention.scale", FIELD(attention_scale), 0, 0, 1e6f},
     {"logit_scale", FIELD(logit_scale), 0, 0, 1e6f},
+    {"embedding_scale", FIELD(embedding_scale), 0, 0, 1e6f},
 };
 
 // What all functions here need.
@@ -189,6 +193,20 @@ static bool read_rope_scaling(struct reader *reader)
                          name ? name : "(not a string)");
 }
 
+// Two stacks of layers where there is a token to start the decoder with.
+static bool derive_layers(struct reader *reader)
+{
+    static const struct u32_field field = {"decoder_block_count", FIELD(n_layers), 1, 4096, false};
+    struct smr_hparams *hparams = reader->hparams;
+    const char *key = make_key(reader, "decoder_start_token_id");
+    if (!smr_metadata_has(&reader->gguf->metadata, key))
+        return true;
+    hparams->n_encoder_layers = hparams->n_layers;
+    if (!hparams->relative_max_distance)
+        hparams->relative_max_distance = 128;
+    return read_u32(reader, &field);
+}
+
 static bool derive_heads(struct reader *reader)
 {
     struct smr_hparams *hparams = reader->hparams;
@@ -251,11 +269,16 @@ bool smr_hparams_read(struct smr_model *model, const struct smr_gguf *gguf)
         .architecture = model->architecture,
         .has_weights = model->n_tensors > 0,
     };
-    if (!read_fields(&reader) || !read_rope_scaling(&reader) || !derive_heads(&reader) ||
+    if (!read_fields(&reader) || !read_rope_scaling(&reader) || !derive_layers(&reader) ||
+        !derive_heads(&reader) ||
         !derive_vocab(&reader, smr_model_tensor(model, "token_embd.weight")))
         return false;
     if (reader.has_weights && hparams->norm_eps == 0)
         return fail_missing(&reader, "attention.layer_norm_rms_epsilon");
+    if (reader.has_weights && hparams->decoder_start >= hparams->n_vocab)
+        return smr_gguf_fail(gguf, make_key(&reader, "decoder_start_token_id"),
+                             "%" PRIu32 " of %" PRIu32 " tokens", hparams->decoder_start,
+                             hparams->n_vocab);
     if (hparams->n_experts_used > hparams->n_experts)
         return smr_gguf_fail(gguf, make_key(&reader, "expert_used_count"),
                              "%" PRIu32 " of %" PRIu32 " experts", hparams->n_experts_used,

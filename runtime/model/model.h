@@ -75,7 +75,7 @@ enum smr_rope_scaling {
 struct smr_hparams {
     uint32_t n_vocab;                   // rows of token_embd.weight, else size of the vocabulary
     uint32_t n_context;                 // context_length: what the model was trained for
-    uint32_t n_layers;                  // block_count
+    uint32_t n_layers;                  // block_count; see n_encoder_layers
     uint32_t n_embd;                    // embedding_length
     uint32_t n_ff;                      // feed_forward_length
     uint32_t n_heads;                   // attention.head_count
@@ -98,6 +98,13 @@ struct smr_hparams {
     float attention_scale;                // attention.scale; 0: 1 / sqrt(head_dim)
     float logit_scale;                    // logit_scale; 0 for none
     uint32_t n_experts, n_experts_used;   // expert_count, expert_used_count
+    // Encoder-decoder models are those with decoder_start_token_id. block_count is then the number of
+    // the encoder's layers, and n_layers those of the decoder: decoder_block_count, default the same.
+    uint32_t n_encoder_layers;      // 0: there is no encoder
+    uint32_t decoder_start;         // decoder_start_token_id: the token texts begin with
+    uint32_t n_relative_buckets;    // attention.relative_buckets_count
+    uint32_t relative_max_distance; // attention.relative_max_distance (ours), default 128
+    float embedding_scale;          // embedding_scale; 0 for none
 };
 
 struct smr_model {

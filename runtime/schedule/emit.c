@@ -50,9 +50,13 @@ static struct smr_binding binding_of(const struct emitter *e, smr_id id)
     }
 }
 
-static struct smr_binding cache_of(const struct emitter *e, uint32_t layer, bool values)
+static struct smr_binding cache_of(const struct emitter *e, bool values)
 {
-    smr_buffer *buffer = e->schedule->cache[2 * layer + values];
+    const struct smr_schedule *schedule = e->schedule;
+    uint32_t layer = e->op->cache == SMR_CACHE_SOURCE ? e->hparams->n_layers : e->op->layer;
+    smr_buffer **buffers =
+        e->op->cache == SMR_CACHE_TEXT ? schedule->cache : schedule->source_cache;
+    smr_buffer *buffer = buffers[2 * layer + values];
     return (struct smr_binding){buffer, 0, smr_buffer_size(buffer)};
 }
 
@@ -87,19 +91,22 @@ static void emit(struct emitter *e, enum smr_kernel_id id, enum smr_type type,
 static void emit_embed(struct emitter *e)
 {
     const struct smr_placed *table = &e->schedule->placed[e->op->weight];
+    const struct smr_value *value = &e->graph->values[e->op->weight];
+    const uint32_t n_cols = cols_of(e, e->op->out);
+    const bool made = value->kind == SMR_VALUE_CONSTANT; // one part of all rows
     for (uint32_t i = 0; i < table->n_parts; i++) {
         const struct smr_part *part = &table->parts[i];
         struct smr_embed_push push = {
-            .n_cols = cols_of(e, e->op->out),
+            .n_cols = n_cols,
             .n_rows = rows_of(e, e->op->out),
             .index_stride = sizeof(struct smr_row) / 4,
             .index_offset = (uint32_t)(e->op->position ? offsetof(struct smr_row, position) / 4
                                                        : offsetof(struct smr_row, token) / 4),
             .row_begin = part->row_begin - e->op->first_row,
-            .row_count = part->row_count,
+            .row_count = made ? value->n_cols / n_cols : part->row_count,
             .flags = e->op->add ? SMR_EMBED_ADD : 0,
             .scale = e->op->scale};
-        emit(e, SMR_KERNEL_EMBED, e->graph->values[e->op->weight].tensor->type,
+        emit(e, SMR_KERNEL_EMBED, made ? SMR_F32 : value->tensor->type,
              (struct smr_binding[]){part->binding, binding_of(e, e->op->in),
                                     binding_of(e, e->op->out)},
              &push);
@@ -184,38 +191,45 @@ static void emit_rope_store(struct emitter *e)
                                        .flags = e->op->neox ? SMR_ROPE_NEOX : 0,
                                        .magnitude = e->op->scale};
     emit(e, SMR_KERNEL_ROPE_STORE, e->schedule->params.cache_type,
-         (struct smr_binding[]){
-             e->schedule->rows, e->op->weight ? binding_of(e, e->op->weight) : e->schedule->rows,
-             binding_of(e, e->op->in), binding_of(e, e->op->in2), binding_of(e, e->op->in3),
-             cache_of(e, e->op->layer, false), cache_of(e, e->op->layer, true)},
+         (struct smr_binding[]){e->schedule->rows,
+                                e->op->weight ? binding_of(e, e->op->weight) : e->schedule->rows,
+                                binding_of(e, e->op->in), binding_of(e, e->op->in2),
+                                binding_of(e, e->op->in3), cache_of(e, false), cache_of(e, true)},
          &push);
 }
 
 static void emit_attention(struct emitter *e)
 {
+    const struct smr_schedule *schedule = e->schedule;
+    bool full = e->op->cache != SMR_CACHE_TEXT;
     uint32_t n_rows = e->program->shape.n_rows;
-    struct smr_binding out = binding_of(e, e->op->out), partial = out;
-    struct smr_attention_push push = {.n_rows = n_rows,
-                                      .n_heads = e->op->n_heads,
-                                      .n_kv_heads = e->hparams->n_kv_heads,
-                                      .head_dim = e->hparams->head_dim,
-                                      .q_stride = cols_of(e, e->op->in),
-                                      .out_stride = cols_of(e, e->op->out),
-                                      .page_size = e->schedule->params.page_size,
-                                      .max_pages = e->schedule->params.max_pages,
-                                      .window = e->op->window,
-                                      .n_splits =
-                                          smr_shape_splits(e->schedule, &e->program->shape, e->op),
-                                      .scale = e->op->scale,
-                                      .softcap = e->op->softcap};
+    uint32_t n_biases = e->op->bias ? cols_of(e, e->op->bias) / e->op->n_heads : 1;
+    struct smr_binding in = binding_of(e, e->op->in), out = binding_of(e, e->op->out);
+    struct smr_binding partial = out;
+    struct smr_attention_push push = {
+        .n_rows = n_rows,
+        .n_heads = e->op->n_heads,
+        .n_kv_heads = e->hparams->n_kv_heads,
+        .head_dim = e->hparams->head_dim,
+        .q_stride = cols_of(e, e->op->in),
+        .out_stride = cols_of(e, e->op->out),
+        .page_size = schedule->params.page_size,
+        .max_pages = full ? schedule->params.max_source_pages : schedule->params.max_pages,
+        .window = e->op->window,
+        .n_splits = smr_shape_splits(schedule, &e->program->shape, e->op),
+        .scale = e->op->scale,
+        .softcap = e->op->softcap,
+        .flags = (full ? SMR_ATTENTION_FULL : 0) | (e->op->bias ? SMR_ATTENTION_BIAS : 0),
+        .reach = n_biases / 2};
     if (push.n_splits > 1)
-        partial = (struct smr_binding){e->schedule->arena, e->placement->scratch[e->op_index],
+        partial = (struct smr_binding){schedule->arena, e->placement->scratch[e->op_index],
                                        n_rows * (uint64_t)push.n_heads * push.n_splits *
                                            (push.head_dim + 2) * 4};
-    emit(e, SMR_KERNEL_ATTENTION, e->schedule->params.cache_type,
-         (struct smr_binding[]){e->schedule->rows, e->schedule->pages, binding_of(e, e->op->in),
-                                cache_of(e, e->op->layer, false), cache_of(e, e->op->layer, true),
-                                partial, e->schedule->rows, e->schedule->rows},
+    emit(e, SMR_KERNEL_ATTENTION, schedule->params.cache_type,
+         (struct smr_binding[]){schedule->rows, full ? schedule->source_pages : schedule->pages, in,
+                                cache_of(e, false), cache_of(e, true), partial,
+                                full ? schedule->source_lengths : schedule->rows,
+                                e->op->bias ? binding_of(e, e->op->bias) : in},
          &push);
     if (push.n_splits == 1)
         return;
@@ -267,7 +281,8 @@ bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *progra
                         .placement = placement,
                         .graph = schedule->graph,
                         .hparams = &schedule->graph->model->hparams};
-    for (e.op_index = 0; e.op_index < e.graph->n_ops && !e.failed; e.op_index++) {
+    const struct smr_op_range ops = smr_shape_ops(e.graph, &program->shape);
+    for (e.op_index = ops.begin; e.op_index < ops.end && !e.failed; e.op_index++) {
         e.op = &e.graph->ops[e.op_index];
         bool on_batch = e.op->kind == SMR_OP_ROPE_STORE;
         if (on_batch || rows_of(&e, e.op->out))

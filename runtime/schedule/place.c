@@ -10,10 +10,19 @@ uint32_t smr_shape_rows(const struct smr_shape *shape, enum smr_rows rows)
     return rows == SMR_ROWS_BATCH ? shape->n_rows : shape->n_outputs;
 }
 
+struct smr_op_range smr_shape_ops(const struct smr_graph *graph, const struct smr_shape *shape)
+{
+    if (shape->encode)
+        return (struct smr_op_range){0, graph->n_encode_ops};
+    return (struct smr_op_range){graph->n_encode_ops, graph->n_ops};
+}
+
 uint32_t smr_shape_splits(const struct smr_schedule *schedule, const struct smr_shape *shape,
                           const struct smr_op *op)
 {
-    uint32_t n_keys = op->window ? smr_min_u32(op->window, shape->n_keys) : shape->n_keys;
+    uint32_t n_keys = op->cache == SMR_CACHE_MEMORY ? shape->n_source : shape->n_keys;
+    if (op->window)
+        n_keys = smr_min_u32(n_keys, op->window);
     if (shape->n_rows > SMR_MATVEC_MAX_ROWS)
         return 1;
     return smr_max_u32(1, smr_min_u32(n_keys / KEYS_PER_SPLIT, MAX_SPLITS));
@@ -99,7 +108,8 @@ bool smr_schedule_place(const struct smr_schedule *schedule, const struct smr_sh
     find_last_uses(graph, last);
     for (uint32_t i = 0; i < graph->n_values; i++)
         placement->offsets[i] = UINT64_MAX;
-    for (uint32_t i = 0; i < graph->n_ops; i++) {
+    const struct smr_op_range ops = smr_shape_ops(graph, shape);
+    for (uint32_t i = ops.begin; i < ops.end; i++) {
         smr_id out = graph->ops[i].out;
         uint64_t size = value_size(shape, &graph->values[out]);
         if (size && placement->offsets[out] == UINT64_MAX)

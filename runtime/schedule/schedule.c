@@ -92,7 +92,7 @@ static bool make(struct smr_schedule *schedule, struct smr_program *program,
 static bool same_shape(const struct smr_shape *a, const struct smr_shape *b)
 {
     return a->n_rows == b->n_rows && a->n_outputs == b->n_outputs && a->n_keys == b->n_keys &&
-           a->read_logits == b->read_logits;
+           a->n_source == b->n_source && a->read_logits == b->read_logits && a->encode == b->encode;
 }
 
 // The program of a shape; when it is not there, the one that was not used for longest makes room.
@@ -101,6 +101,7 @@ static struct smr_program *get(struct smr_schedule *schedule, const struct smr_s
     struct smr_shape shape = *wanted;
     struct smr_program *oldest = &schedule->programs[0];
     shape.n_keys = keys_bucket(shape.n_keys);
+    shape.n_source = keys_bucket(shape.n_source);
     for (uint32_t i = 0; i < SMR_MAX_PROGRAMS; i++) {
         struct smr_program *program = &schedule->programs[i];
         if (program->list && same_shape(&program->shape, &shape))
@@ -144,19 +145,28 @@ bool smr_schedule_run(struct smr_schedule *schedule, const struct smr_shape *sha
 static bool create_step(struct smr_schedule *schedule)
 {
     const struct smr_schedule_params *params = &schedule->params;
-    uint64_t alignment = smr_device_limits(schedule->device)->binding_alignment;
-    uint64_t rows = params->max_rows * sizeof(struct smr_row);
-    uint64_t pages = (uint64_t)params->max_sequences * params->max_pages * 4;
-    uint64_t outputs = params->max_outputs * 4ull;
-    uint64_t at_pages = smr_align_up(rows, alignment);
-    uint64_t at_outputs = smr_align_up(at_pages + pages, alignment);
-    uint64_t copies = params->max_sequences * sizeof(struct smr_page_copy);
-    uint64_t at_copies = smr_align_up(at_outputs + outputs, alignment);
-    schedule->step = create_buffer(schedule, at_copies + copies, SMR_MEMORY_UPLOAD, "step");
-    schedule->rows = (struct smr_binding){schedule->step, 0, rows};
-    schedule->pages = (struct smr_binding){schedule->step, at_pages, pages};
-    schedule->outputs = (struct smr_binding){schedule->step, at_outputs, outputs};
-    schedule->copies = (struct smr_binding){schedule->step, at_copies, copies};
+    uint64_t alignment = smr_device_limits(schedule->device)->binding_alignment, end = 0;
+    uint64_t n_rows = smr_max_u32(params->max_rows, params->max_source);
+    uint64_t n_sequences = params->max_sequences;
+    struct {
+        struct smr_binding *binding;
+        uint64_t size;
+    } parts[] = {
+        {&schedule->rows, n_rows * sizeof(struct smr_row)},
+        {&schedule->pages, n_sequences * params->max_pages * 4},
+        {&schedule->outputs, params->max_outputs * 4ull},
+        {&schedule->copies, n_sequences * sizeof(struct smr_page_copy)},
+        {&schedule->source_pages, n_sequences * params->max_source_pages * 4},
+        {&schedule->source_lengths, params->max_source ? n_sequences * 4 : 0},
+    };
+    for (size_t i = 0; i < SMR_COUNT(parts); i++) {
+        end = smr_align_up(end, alignment);
+        *parts[i].binding = (struct smr_binding){NULL, end, parts[i].size};
+        end += parts[i].size;
+    }
+    schedule->step = create_buffer(schedule, end, SMR_MEMORY_UPLOAD, "step");
+    for (size_t i = 0; i < SMR_COUNT(parts); i++)
+        parts[i].binding->buffer = schedule->step;
     return schedule->step != NULL;
 }
 
@@ -170,69 +180,129 @@ static bool create_reduced(struct smr_schedule *schedule)
     return schedule->reduced != NULL;
 }
 
-static uint64_t cache_layer_size(const struct smr_schedule *schedule)
+// Bytes of the keys, or the values, of one layer.
+static uint64_t cache_layer_size(const struct smr_schedule *schedule, uint32_t n_pages)
 {
     const struct smr_hparams *hparams = &schedule->graph->model->hparams;
-    uint64_t slots = (uint64_t)schedule->params.n_pages * schedule->params.page_size;
+    uint64_t slots = (uint64_t)n_pages * schedule->params.page_size;
     return slots *
            smr_cache_size(schedule->params.cache_type, hparams->n_kv_heads * hparams->head_dim);
 }
 
-static bool create_cache(struct smr_schedule *schedule)
+// Buffers of the memory of sources: none without an encoder, else for each of the decoder's layers
+// and for the encoder's own.
+static uint32_t n_source_buffers(const struct smr_schedule *schedule)
 {
-    const struct smr_hparams *hparams = &schedule->graph->model->hparams;
+    return schedule->params.max_source ? 2 * (schedule->graph->model->hparams.n_layers + 1) : 0;
+}
+
+static uint64_t cache_size(const struct smr_schedule *schedule)
+{
+    const struct smr_schedule_params *params = &schedule->params;
+    return 2ull * schedule->graph->model->hparams.n_layers *
+               cache_layer_size(schedule, params->n_pages) +
+           n_source_buffers(schedule) * cache_layer_size(schedule, params->n_source_pages);
+}
+
+// `n` buffers for that many pages, keys and values in turn. What was made is in the list.
+static smr_buffer **create_cache_buffers(struct smr_schedule *schedule, uint32_t n,
+                                         uint32_t n_pages, const char *what)
+{
     uint64_t limit = smr_device_limits(schedule->device)->max_binding_size;
-    uint64_t size = cache_layer_size(schedule);
-    if (!smr_cache_type_fits(schedule->params.cache_type, hparams->head_dim))
-        return smr_fail(schedule->context, SMR_ERROR_USAGE,
-                        "a KV cache of type %s cannot hold heads of %u elements: take f16 or f32",
-                        smr_type_info(schedule->params.cache_type)->name, hparams->head_dim);
+    uint64_t size = cache_layer_size(schedule, n_pages);
     if (size > limit) {
-        uint64_t slots = (uint64_t)schedule->params.n_pages * schedule->params.page_size;
-        return smr_fail(schedule->context, SMR_ERROR_DEVICE,
-                        "a context of %llu tokens needs %llu MiB of KV cache per layer, and %s "
-                        "binds at most %llu MiB: a context of %llu tokens fits",
-                        (unsigned long long)slots, (unsigned long long)(size >> 20),
-                        smr_device_get_info(schedule->device)->name,
-                        (unsigned long long)(limit >> 20),
-                        (unsigned long long)(limit / (size / slots)));
+        uint64_t slots = (uint64_t)n_pages * schedule->params.page_size;
+        smr_fail(schedule->context, SMR_ERROR_DEVICE,
+                 "a %s of %llu tokens needs %llu MiB of KV cache per layer, and %s binds at most "
+                 "%llu MiB: a %s of %llu tokens fits",
+                 what, (unsigned long long)slots, (unsigned long long)(size >> 20),
+                 smr_device_get_info(schedule->device)->name, (unsigned long long)(limit >> 20),
+                 what, (unsigned long long)(limit / (size / slots)));
+        return NULL;
     }
-    schedule->cache = smr_alloc(schedule->context, 2 * (size_t)hparams->n_layers,
-                                sizeof(smr_buffer *), "the KV cache's buffers");
-    if (!schedule->cache)
-        return false;
-    for (uint32_t i = 0; i < 2 * hparams->n_layers; i++) {
-        schedule->cache[i] =
+    return smr_alloc(schedule->context, n, sizeof(smr_buffer *), "the KV cache's buffers");
+}
+
+static bool fill_cache(struct smr_schedule *schedule, smr_buffer **buffers, uint32_t n,
+                       uint32_t n_pages)
+{
+    uint64_t size = cache_layer_size(schedule, n_pages);
+    for (uint32_t i = 0; i < n; i++) {
+        buffers[i] =
             create_buffer(schedule, size, SMR_MEMORY_DEVICE, i & 1 ? "value cache" : "key cache");
-        if (!schedule->cache[i])
+        if (!buffers[i])
             return false;
         schedule->use.cache += size;
     }
     return true;
 }
 
+static bool create_cache(struct smr_schedule *schedule)
+{
+    const struct smr_hparams *hparams = &schedule->graph->model->hparams;
+    const struct smr_schedule_params *params = &schedule->params;
+    uint32_t n = 2 * hparams->n_layers, n_source = n_source_buffers(schedule);
+    if (!smr_cache_type_fits(params->cache_type, hparams->head_dim))
+        return smr_fail(schedule->context, SMR_ERROR_USAGE,
+                        "a KV cache of type %s cannot hold heads of %u elements: take f16 or f32",
+                        smr_type_info(params->cache_type)->name, hparams->head_dim);
+    schedule->cache = create_cache_buffers(schedule, n, params->n_pages, "context");
+    if (!schedule->cache || !fill_cache(schedule, schedule->cache, n, params->n_pages))
+        return false;
+    if (!n_source)
+        return true;
+    schedule->source_cache =
+        create_cache_buffers(schedule, n_source, params->n_source_pages, "source");
+    return schedule->source_cache &&
+           fill_cache(schedule, schedule->source_cache, n_source, params->n_source_pages);
+}
+
+static void destroy_cache(struct smr_schedule *schedule)
+{
+    uint32_t n_layers = schedule->graph->model->hparams.n_layers;
+    for (uint32_t i = 0; schedule->cache && i < 2 * n_layers; i++)
+        smr_buffer_destroy(schedule->cache[i]);
+    for (uint32_t i = 0; schedule->source_cache && i < n_source_buffers(schedule); i++)
+        smr_buffer_destroy(schedule->source_cache[i]);
+    smr_free(schedule->context, schedule->cache);
+    smr_free(schedule->context, schedule->source_cache);
+}
+
+// Bytes of activations of the widest steps: of the decoder, and of the encoder.
+static bool arena_size(const struct smr_schedule *schedule, uint64_t *size)
+{
+    const struct smr_schedule_params *params = &schedule->params;
+    const struct smr_shape widest[] = {
+        {.n_rows = params->max_rows, .n_outputs = params->max_outputs, .n_keys = MIN_KEYS},
+        {.n_rows = params->max_source, .n_keys = MIN_KEYS, .encode = true},
+    };
+    *size = 0;
+    for (size_t i = 0; i < SMR_COUNT(widest) && widest[i].n_rows; i++) {
+        struct smr_placement placement;
+        struct smr_arena memory;
+        smr_arena_init(&memory, schedule->context);
+        bool placed = smr_schedule_place(schedule, &widest[i], &memory, &placement);
+        smr_arena_finish(&memory);
+        if (!placed)
+            return false;
+        *size = placement.size > *size ? placement.size : *size;
+    }
+    return true;
+}
+
 // Before anything is uploaded: what the model needs, and what there is. *arena receives the bytes of
-// activations that the widest step takes.
+// activations.
 static bool check_memory(struct smr_schedule *schedule, uint64_t *arena)
 {
     const struct smr_graph *graph = schedule->graph;
     const struct smr_device_info *info = smr_device_get_info(schedule->device);
-    struct smr_shape widest = {schedule->params.max_rows, schedule->params.max_outputs, MIN_KEYS,
-                               0};
-    struct smr_placement placement;
-    struct smr_arena memory;
-    uint64_t weights = 0;
-    uint64_t cache = 2ull * graph->model->hparams.n_layers * cache_layer_size(schedule);
-    smr_arena_init(&memory, schedule->context);
-    bool placed = smr_schedule_place(schedule, &widest, &memory, &placement);
-    smr_arena_finish(&memory);
-    if (!placed)
+    uint64_t weights = 0, cache = cache_size(schedule);
+    if (!arena_size(schedule, arena))
         return false;
     for (uint32_t i = 0; i < graph->n_values; i++)
         if (graph->values[i].kind == SMR_VALUE_WEIGHT)
             weights += graph->values[i].tensor->size;
-    *arena = placement.size;
-    uint64_t needed = weights + cache + placement.size;
+    uint64_t needed = weights + cache + *arena;
     // Memory that is shared with the host can be freed by it; a card's can not.
     uint64_t there = info->type == SMR_DEVICE_DISCRETE ? info->memory_free : info->memory;
     if (!there || needed <= there)
@@ -243,7 +313,7 @@ static bool check_memory(struct smr_schedule *schedule, uint64_t *arena)
                     "smaller quantisation or another --device",
                     graph->model->path, (unsigned long long)(needed >> 20),
                     (unsigned long long)(weights >> 20), (unsigned long long)(cache >> 20),
-                    (unsigned long long)(placement.size >> 20), info->name,
+                    (unsigned long long)(*arena >> 20), info->name,
                     (unsigned long long)(there >> 20));
 }
 
@@ -280,14 +350,12 @@ void smr_schedule_destroy(struct smr_schedule *schedule)
     smr_list_destroy(schedule->copy_list);
     for (uint32_t i = 0; i < schedule->n_weights; i++)
         smr_buffer_destroy(schedule->weights[i]);
-    for (uint32_t i = 0; schedule->cache && i < 2 * schedule->graph->model->hparams.n_layers; i++)
-        smr_buffer_destroy(schedule->cache[i]);
+    destroy_cache(schedule);
     smr_buffer_destroy(schedule->step);
     smr_buffer_destroy(schedule->reduced);
     smr_buffer_destroy(schedule->logits);
     smr_buffer_destroy(schedule->arena);
     smr_free(schedule->context, schedule->weights);
-    smr_free(schedule->context, schedule->cache);
     smr_arena_finish(&schedule->memory);
     smr_free(schedule->context, schedule);
 }
@@ -305,6 +373,17 @@ uint32_t *smr_schedule_pages(struct smr_schedule *schedule)
 uint32_t *smr_schedule_outputs(struct smr_schedule *schedule)
 {
     return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) + schedule->outputs.offset);
+}
+
+uint32_t *smr_schedule_source_pages(struct smr_schedule *schedule)
+{
+    return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) + schedule->source_pages.offset);
+}
+
+uint32_t *smr_schedule_source_lengths(struct smr_schedule *schedule)
+{
+    return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) +
+                        schedule->source_lengths.offset);
 }
 
 const struct smr_reduced *smr_schedule_reduced(struct smr_schedule *schedule)

@@ -26,6 +26,9 @@ struct smr_schedule_params {
     uint32_t max_pages;       // columns of the page table: pages of one sequence
     uint32_t n_pages;         // of the KV cache
     uint32_t page_size;       // slots (tokens) of a page
+    // Of an encoder-decoder model: tokens of a source, which are the rows of its step, and the pages
+    // that keys and values of sources lie in. Zero for others.
+    uint32_t max_source, max_source_pages, n_source_pages;
     void (*progress)(void *user, const char *what, float fraction); // optional
     void *user;
 };
@@ -43,12 +46,18 @@ struct smr_shape {
     uint32_t n_outputs; // 0 to max_outputs
     uint32_t n_keys;    // the longest sequence in the step, this step included
     bool read_logits;   // copy logits to where the host can read them
+    uint32_t n_source;  // the longest source that is attended to; 0 without an encoder
+    bool encode;        // the encoder's part of the graph: n_rows is up to max_source, no outputs
 };
 
 // What the host fills in before a step...
-struct smr_row *smr_schedule_rows(struct smr_schedule *schedule); // [max_rows]
+struct smr_row *smr_schedule_rows(struct smr_schedule *schedule); // [max_rows], or max_source
 uint32_t *smr_schedule_pages(struct smr_schedule *schedule);      // [max_sequences, max_pages]
 uint32_t *smr_schedule_outputs(struct smr_schedule *schedule);    // [max_outputs]
+// Of an encoder-decoder model, for the source of each sequence: its pages [max_sequences,
+// max_source_pages] and its length [max_sequences]. Sequences may have the same source.
+uint32_t *smr_schedule_source_pages(struct smr_schedule *schedule);
+uint32_t *smr_schedule_source_lengths(struct smr_schedule *schedule);
 // ...and reads after it. Logits only where the shape said so.
 const struct smr_reduced *smr_schedule_reduced(
     struct smr_schedule *schedule);                              // [n_outputs, chunks]

@@ -50,8 +50,10 @@ struct smr_schedule {
     smr_buffer **weights;      // all buffers that hold weights and constants
     uint32_t n_weights, weights_capacity;
     smr_buffer **cache; // [2 * n_layers]: keys, values
-    smr_buffer *step;   // rows, pages, outputs, copies
-    struct smr_binding rows, pages, outputs, copies;
+    // The same for sources, [2 * (n_layers + 1)], the encoder's own last; NULL without an encoder.
+    smr_buffer **source_cache;
+    smr_buffer *step; // what the host fills in
+    struct smr_binding rows, pages, outputs, copies, source_pages, source_lengths;
     smr_list *copy_list;          // made on first need
     smr_buffer *reduced, *logits; // READBACK; logits made on first need
     smr_buffer *arena;
@@ -64,7 +66,11 @@ struct smr_schedule {
 // weights.c
 bool smr_schedule_place_weights(struct smr_schedule *schedule);
 
-// place.c. `rows` of a value under a shape; bytes of an activation.
+// place.c. The operations of a shape's part of the graph; rows of a value; splits of an attention.
+struct smr_op_range {
+    uint32_t begin, end;
+};
+struct smr_op_range smr_shape_ops(const struct smr_graph *graph, const struct smr_shape *shape);
 uint32_t smr_shape_rows(const struct smr_shape *shape, enum smr_rows rows);
 uint32_t smr_shape_splits(const struct smr_schedule *schedule, const struct smr_shape *shape,
                           const struct smr_op *op);

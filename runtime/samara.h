@@ -147,6 +147,7 @@ struct smr_model_info {
     uint64_t size; // bytes of weights
     uint32_t n_vocab, n_context, n_layers, n_embd, n_ff;
     uint32_t n_heads, n_kv_heads, head_dim;
+    uint32_t n_encoder_layers; // 0: a decoder alone; else n_layers are those of the decoder
     const char *tokenizer;     // "llama", "gpt2"; NULL without one
     const char *pre_tokenizer; // "llama-bpe"; NULL without one
     const char *chat_format;   // "chatml", "gemma", ...; NULL when none is known
@@ -187,6 +188,7 @@ struct smr_engine_params {
     enum smr_kernels kernels; // PLAIN uses no fast variant, for comparison and broken drivers
     enum smr_type cache_type; // of keys and values: SMR_F16, SMR_F32 or SMR_Q8_0
     uint32_t n_context;       // tokens of one session; 0 for the model's, at most 4096
+    uint32_t n_source;        // tokens of a source, with an encoder; 0 for as the model was trained
     uint32_t n_batch;         // rows of a prefill step; 0 for 512, or 128 without a GPU
     bool cache_type_set;      // false: SMR_F16
     uint32_t n_sequences;     // texts one step goes on with: beams, samples; 0 for 1
@@ -202,6 +204,8 @@ SMR_API const struct smr_device_info *smr_engine_device(const smr_engine *engine
 
 // Tokens a session can hold.
 SMR_API uint32_t smr_engine_context_size(const smr_engine *engine);
+// Tokens a source can have; 0 for a model without an encoder.
+SMR_API uint32_t smr_engine_source_size(const smr_engine *engine);
 
 struct smr_memory_use { // bytes on the device
     uint64_t weights, cache, activations, total;
@@ -291,6 +295,13 @@ struct smr_generate_result {
 // A session holds up to n_context tokens. Its pages of KV cache come from the engine's pool.
 SMR_API smr_session *smr_session_create(smr_engine *engine);
 SMR_API void smr_session_destroy(smr_session *session);
+
+// Start a text anew from a source: what an encoder-decoder model translates, summarises or answers,
+// with the tokens that smr_tokenize() puts around it. The text is then the token the model starts
+// with (and the one it is made to go on with, where its file says so); what is appended or generated
+// follows. The source is encoded once, by the next generate or logits call, and kept for as long as
+// the text. Fails for a model without an encoder, and when the source is longer than the engine's.
+SMR_API bool smr_session_encode(smr_session *session, const int32_t *tokens, size_t n_tokens);
 
 // Append tokens; they are computed by the next generate or logits call. Fails when the context
 // would overflow, saying by how much.

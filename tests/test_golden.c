@@ -52,6 +52,14 @@ static void log_line(void *user, enum smr_log_level level, const char *text)
 
 // ---- one check at a time ----------------------------------------------------------------------
 
+// An encoder-decoder model's text begins with its source.
+static void encode(struct subject *s)
+{
+    const struct expectation *e = s->expect;
+    if (e->n_source)
+        require(s, smr_session_encode(s->session, e->source, e->n_source));
+}
+
 static void start(struct subject *s, enum smr_type cache_type, uint32_t n_batch)
 {
     struct smr_engine_params params = {
@@ -66,6 +74,7 @@ static void start(struct subject *s, enum smr_type cache_type, uint32_t n_batch)
     require(s, s->engine);
     s->session = smr_session_create(s->engine);
     require(s, s->session);
+    encode(s);
 }
 
 static void append(struct subject *s, const int32_t *tokens, size_t n_tokens)
@@ -98,7 +107,8 @@ static void test_prefill(void **state)
 
     start(s, SMR_F32, 0);
     append(s, s->expect->prompt, s->expect->n_prompt);
-    assert_int_equal(smr_session_length(s->session), s->expect->n_prompt);
+    assert_int_equal(smr_session_length(s->session),
+                     s->expect->n_prompt + (s->expect->n_source > 0));
     compare(s, "prefill", s->expect->logits, 1e-4f);
     compare(s, "asked again", s->expect->logits, 1e-4f);
 }
@@ -254,7 +264,7 @@ static void test_generate(void **state)
     assert_int_equal(result.stop_reason, SMR_STOP_LENGTH);
     assert_int_equal(result.n_generated, e->n_greedy);
     assert_int_equal(collected.n, e->n_greedy);
-    assert_int_equal(smr_session_length(s->session), e->n_prompt + e->n_greedy);
+    assert_int_equal(smr_session_length(s->session), (e->n_source > 0) + e->n_prompt + e->n_greedy);
     for (size_t i = 0; i < e->n_greedy && e->gap[i] > EXPECT_GAP; i++)
         if (collected.tokens[i] != e->greedy[i])
             fail_msg("%s on %s, step %zu: token %d, not %d (gap %.3f)", e->name, s->device, i,
@@ -277,6 +287,9 @@ static void test_two_sessions(void **state)
     append(s, e->prompt, half);
     logits(s);
     s->session = other;
+    size_t rest = e->n_source - e->n_source / 2;
+    if (e->n_source)
+        require(s, smr_session_encode(other, e->source + e->n_source / 2, rest < 40 ? rest : 40));
     // Less than a page, so that the pool lasts, and in the middle of the first one's pages.
     for (size_t i = 0; i < 40 && i < e->n_prompt; i++)
         append(s, &e->prompt[e->n_prompt - 1 - i], 1);

@@ -32,6 +32,17 @@ static bool choose_context(smr_engine *engine, const struct smr_engine_params *p
     return true;
 }
 
+// Where each position has a row of a table there are no more than that.
+static bool check_positions(const smr_engine *engine)
+{
+    uint32_t positions = engine->graph.n_positions;
+    if (!positions || engine->n_context <= positions)
+        return true;
+    return smr_fail(engine->context, SMR_ERROR_USAGE,
+                    "a context of %u tokens: the model has positions for %u", engine->n_context,
+                    positions);
+}
+
 static void choose_batch(smr_engine *engine, const struct smr_engine_params *params)
 {
     uint32_t batch = is_gpu(engine) ? DEFAULT_BATCH : SOFTWARE_BATCH;
@@ -63,6 +74,25 @@ static uint32_t count_pages(const smr_engine *engine, uint64_t n_cache)
     return (uint32_t)(wanted < each ? each : wanted);
 }
 
+static bool choose_source(smr_engine *engine, const struct smr_engine_params *params)
+{
+    uint32_t usual = smr_min_u32(engine->model->hparams.n_context, DEFAULT_CONTEXT);
+    uint32_t positions = engine->graph.n_positions;
+    if (!engine->model->hparams.n_encoder_layers)
+        return true;
+    engine->n_source = params->n_source ? params->n_source : usual;
+    if (engine->n_source > 1u << 20 || (positions && engine->n_source > positions))
+        return smr_fail(engine->context, SMR_ERROR_USAGE,
+                        "a source of %u tokens: more than %u are not possible", engine->n_source,
+                        positions ? positions : 1u << 20);
+    engine->placed_sources = smr_alloc(engine->context, engine->n_sequences,
+                                       sizeof(*engine->placed_sources), "the table of sources");
+    // Two of them: the one that comes next is there before the last one goes.
+    return engine->placed_sources &&
+           smr_page_pool_init(&engine->source_pool, engine->context,
+                              2 * smr_div_up(engine->n_source, SMR_PAGE_SIZE));
+}
+
 static bool check_model(const smr_model *model)
 {
     struct smr_model_info info;
@@ -86,6 +116,9 @@ static struct smr_schedule *create_schedule(smr_engine *engine,
         .max_pages = smr_div_up(engine->n_context, SMR_PAGE_SIZE),
         .n_pages = count_pages(engine, params->n_cache),
         .page_size = SMR_PAGE_SIZE,
+        .max_source = engine->n_source,
+        .max_source_pages = smr_div_up(engine->n_source, SMR_PAGE_SIZE),
+        .n_source_pages = engine->source_pool.n_pages,
         .progress = params->progress,
         .user = params->user};
     if (!smr_page_pool_init(&engine->pool, engine->context, schedule.n_pages))
@@ -108,7 +141,8 @@ smr_engine *smr_engine_create(smr_model *model, const struct smr_engine_params *
     engine->context = context;
     engine->model = model;
     if (!choose_context(engine, params) || !choose_sequences(engine, params) ||
-        !smr_graph_build(&engine->graph, model, engine->n_context) ||
+        !smr_graph_build(&engine->graph, model, engine->n_context) || !check_positions(engine) ||
+        !choose_source(engine, params) ||
         !(engine->device = smr_device_open(context, params->device)) ||
         !(engine->kernels = smr_kernel_set_create(engine->device, params->kernels)) ||
         !(engine->schedule = create_schedule(engine, params))) {
@@ -129,6 +163,8 @@ void smr_engine_destroy(smr_engine *engine)
     smr_graph_finish(&engine->graph);
     smr_page_pool_finish(&engine->pool);
     smr_free(engine->context, engine->page_lists);
+    smr_page_pool_finish(&engine->source_pool);
+    smr_free(engine->context, engine->placed_sources);
     smr_free(engine->context, engine);
 }
 
@@ -140,6 +176,11 @@ const struct smr_device_info *smr_engine_device(const smr_engine *engine)
 uint32_t smr_engine_context_size(const smr_engine *engine)
 {
     return engine->n_context;
+}
+
+uint32_t smr_engine_source_size(const smr_engine *engine)
+{
+    return engine->n_source;
 }
 
 void smr_engine_memory(const smr_engine *engine, struct smr_memory_use *use)

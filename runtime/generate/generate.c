@@ -163,10 +163,14 @@ static bool next_token(struct generation *g, struct stream *stream, uint32_t row
 static bool prefill(struct generation *g, smr_session *session)
 {
     uint64_t start = smr_time_ns();
+    const struct smr_source *source = session->source;
     uint32_t before = session->n_computed;
+    bool wanted = source && !source->encoded;
     bool done = smr_session_compute(session, g->read_logits, g->params->prefill, g->params->user);
     g->total.prompt_ns = smr_time_ns() - start;
     g->total.n_prompt = session->n_computed - before;
+    if (wanted && source->encoded)
+        g->total.n_prompt += source->n_tokens;
     if (!done && smr_context_status(g->engine->context) == SMR_OK)
         cancel(g);
     return done;
@@ -215,6 +219,7 @@ static bool prepare_decode(struct generation *g)
     struct smr_shape shape = {.n_rows = n_rows,
                               .n_outputs = n_rows,
                               .n_keys = g->streams[0].session->n_tokens,
+                              .n_source = smr_session_source_size(g->streams[0].session),
                               .read_logits = g->read_logits};
     return !n_rows || smr_schedule_prepare(g->engine->schedule, &shape);
 }

@@ -4,6 +4,7 @@
 //     engine.c   a model on a device
 //     pages.c    the pool of KV cache pages
 //     session.c  one text: its tokens, prefill and decode steps
+//     source.c   what an encoder-decoder model's texts are made from
 //     generate.c the loop of one text or of several samples: step, sample, stop, stream
 //     beam.c     the search for likely texts: beams, diverse beams
 //     sampler.c  from logits to a token
@@ -39,24 +40,30 @@ struct smr_engine {
     struct smr_kernel_set *kernels;
     struct smr_graph graph;
     struct smr_schedule *schedule;
-    struct smr_page_pool pool;
+    struct smr_page_pool pool, source_pool;
     uint32_t n_context, n_batch;
+    uint32_t n_source;    // tokens a source can have; 0 without an encoder
     uint32_t n_sequences; // texts that one step can go on with
     uint32_t chunk;       // rows of the next prefill step, see session.c
     uint32_t n_copies;    // of pages, to be done before the next step
-    uint64_t *page_lists; // [n_sequences]; which list each row of the device's page table holds
-    uint64_t last_page_list;
+    // Which list of pages, and which source, each row of the device's tables holds; [n_sequences].
+    uint64_t *page_lists, *placed_sources;
+    uint64_t last_page_list, last_source;
     uint64_t load_ns;
 };
 
 struct smr_session {
     smr_engine *engine;
-    int32_t *tokens; // [n_context]
+    struct smr_source *source; // a reference; NULL where there is none
+    int32_t *tokens;           // [n_context]
     uint32_t n_tokens, n_computed;
     uint32_t *pages; // [max_pages]
     uint32_t n_pages;
     uint64_t page_list; // another number whenever `pages` changes, unique in the engine
 };
+
+// Check that tokens are in the vocabulary; else an error that names one that is not.
+bool smr_check_tokens(smr_context *context, const int32_t *tokens, size_t n, uint32_t n_vocab);
 
 // Compute what was appended; afterwards the schedule holds the last token's results.
 bool smr_session_compute(smr_session *session, bool read_logits,
@@ -65,7 +72,7 @@ bool smr_session_compute(smr_session *session, bool read_logits,
 // Make `to` the same text as `from`, sharing its pages: what one of them computes later, the other
 // does not see. Cannot fail.
 void smr_session_fork(smr_session *to, const smr_session *from);
-// Give the pages back.
+// Empty the text: give its pages and its source back.
 void smr_session_clear(smr_session *session);
 
 // Whether the engine can go on with n texts at once; else an error that names them by `what`.
@@ -76,6 +83,30 @@ bool smr_check_sequences(const smr_engine *engine, uint32_t n, const char *what)
 // is part of the program's shape, so steps with some texts over keep it.
 bool smr_sessions_step(smr_engine *engine, smr_session *const *sessions, uint32_t n_rows,
                        bool read_logits);
+
+// ---- sources --------------------------------------------------------------------------------------
+
+// The tokens that an encoder-decoder model's texts are made from. Shared by counting: a text that
+// forks takes a reference of its own. Their keys and values, computed once, lie in pages of the
+// engine's source_pool.
+struct smr_source {
+    smr_engine *engine;
+    uint32_t references;
+    int32_t *tokens; // [n_tokens]
+    uint32_t n_tokens;
+    uint32_t *pages; // [n_pages]
+    uint32_t n_pages;
+    uint64_t id; // unique in the engine
+    bool encoded;
+};
+struct smr_source *smr_source_create(smr_engine *engine, const int32_t *tokens, size_t n_tokens);
+struct smr_source *smr_source_share(struct smr_source *source); // NULL shares as NULL
+void smr_source_release(struct smr_source *source);
+// Compute keys and values for all of the decoder's layers, in one step, unless it was done before.
+bool smr_source_encode(struct smr_source *source);
+uint32_t smr_session_source_size(const smr_session *session); // tokens; 0 without one
+// Have row `sequence` of the device's table of sources know this one.
+void smr_source_place(const struct smr_source *source, uint32_t sequence);
 
 // ---- sampler --------------------------------------------------------------------------------------
 

@@ -39,6 +39,15 @@ void smr_session_destroy(smr_session *session)
     smr_free(engine->context, session);
 }
 
+bool smr_check_tokens(smr_context *context, const int32_t *tokens, size_t n, uint32_t n_vocab)
+{
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= n_vocab)
+            return smr_fail(context, SMR_ERROR_USAGE, "token %d: the model's tokens are 0 to %u",
+                            tokens[i], n_vocab - 1);
+    return true;
+}
+
 bool smr_session_append(smr_session *session, const int32_t *tokens, size_t n_tokens)
 {
     const smr_engine *engine = session->engine;
@@ -49,10 +58,8 @@ bool smr_session_append(smr_session *session, const int32_t *tokens, size_t n_to
                         "(-c %zu) or a shorter text",
                         session->n_tokens + n_tokens, engine->n_context,
                         session->n_tokens + n_tokens);
-    for (size_t i = 0; i < n_tokens; i++)
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= n_vocab)
-            return smr_fail(engine->context, SMR_ERROR_USAGE,
-                            "token %d: the model's tokens are 0 to %u", tokens[i], n_vocab - 1);
+    if (!smr_check_tokens(engine->context, tokens, n_tokens, n_vocab))
+        return false;
     memcpy(session->tokens + session->n_tokens, tokens, n_tokens * sizeof(*tokens));
     session->n_tokens += (uint32_t)n_tokens;
     return true;
@@ -107,6 +114,8 @@ void smr_session_clear(smr_session *session)
 {
     for (uint32_t i = 0; i < session->n_pages; i++)
         smr_page_release(&session->engine->pool, session->pages[i]);
+    smr_source_release(session->source);
+    session->source = NULL;
     session->n_pages = session->n_tokens = session->n_computed = 0;
     pages_changed(session);
 }
@@ -120,6 +129,7 @@ void smr_session_fork(smr_session *to, const smr_session *from)
     to->n_computed = from->n_computed;
     to->n_pages = from->n_pages;
     to->page_list = from->page_list;
+    to->source = smr_source_share(from->source);
     for (uint32_t i = 0; i < to->n_pages; i++)
         smr_page_share(&to->engine->pool, to->pages[i]);
 }
@@ -142,6 +152,8 @@ static bool fill_rows(smr_session *session, uint32_t sequence, uint32_t row, uin
     struct smr_row *rows = smr_schedule_rows(session->engine->schedule) + row;
     if (!ensure_pages(session, sequence, begin, begin + n))
         return false;
+    if (session->source)
+        smr_source_place(session->source, sequence);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t position = begin + i;
         uint32_t page = session->pages[position / SMR_PAGE_SIZE];
@@ -174,6 +186,7 @@ static bool step(smr_session *session, uint32_t n_rows, bool last, bool read_log
     struct smr_shape shape = {.n_rows = n_rows,
                               .n_outputs = last ? 1 : 0,
                               .n_keys = session->n_computed + n_rows,
+                              .n_source = smr_session_source_size(session),
                               .read_logits = last && read_logits};
     bool ready = fill_rows(session, 0, 0, n_rows);
     smr_schedule_outputs(engine->schedule)[0] = n_rows - 1;
@@ -196,6 +209,7 @@ bool smr_sessions_step(smr_engine *engine, smr_session *const *sessions, uint32_
         }
         assert(sessions[i]->n_computed + 1 == sessions[i]->n_tokens);
         shape.n_keys = smr_max_u32(shape.n_keys, sessions[i]->n_tokens);
+        shape.n_source = smr_max_u32(shape.n_source, smr_session_source_size(sessions[i]));
         ready = fill_rows(sessions[i], i, i, 1);
     }
     if (!copy_pages(engine, sessions, n_rows) || !ready ||
@@ -228,6 +242,12 @@ bool smr_session_compute(smr_session *session, bool read_logits,
     if (!session->n_tokens)
         return smr_fail(engine->context, SMR_ERROR_USAGE,
                         "the text is empty: at least one token is needed");
+    if (engine->n_source && !session->source)
+        return smr_fail(engine->context, SMR_ERROR_USAGE,
+                        "%s has an encoder, and the text no source (smr_session_encode())",
+                        engine->model->path);
+    if (session->source && !smr_source_encode(session->source))
+        return false;
     if (session->n_computed == session->n_tokens)
         session->n_computed--; // once more, for its logits
     uint32_t first = session->n_computed, total = session->n_tokens - first;

@@ -42,6 +42,7 @@ bool smr_block_add_positions(const struct smr_block *block, const char *name, ui
                                     block->scope, name);
     if (!table)
         return false;
+    block->graph->n_positions = n_rows - first_row;
     smr_graph_op(block->graph, &(struct smr_op){.kind = SMR_OP_EMBED,
                                                 .in = block->graph->rows,
                                                 .weight = table,

@@ -139,6 +139,7 @@ static bool add_sinusoids(const struct side *side)
         }
     }
     smr_id table = data ? smr_graph_constant(b->graph, data, n_rows * n_cols) : 0;
+    b->graph->n_positions = n_rows;
     smr_graph_op(b->graph, &(struct smr_op){.kind = SMR_OP_EMBED,
                                             .in = b->graph->rows,
                                             .weight = table,
@@ -182,7 +183,6 @@ static bool store(const struct side *side, smr_id in, const char *k, const char 
     if (!values)
         return false;
     smr_graph_op(b->graph, &(struct smr_op){.kind = SMR_OP_ROPE_STORE,
-                                            .in = keys,
                                             .in2 = keys,
                                             .in3 = values,
                                             .layer = b->layer,

@@ -51,7 +51,7 @@ enum smr_op_kind {
     SMR_OP_NORM,       // out (+)= norm(in) * weight (+ bias), over n_heads vectors in each row
     SMR_OP_MATMUL,     // out (+)= in weight^T (+ bias)
     SMR_OP_ROPE_STORE, // rotate in (queries) and in2 (keys) by the frequencies `weight` (0: leave
-                       // them as they are), store in2 and in3 (values) in the cache
+                       // them as they are; no `in`), store in2 and in3 (values) in the cache
     SMR_OP_ATTENTION,  // out = attention of in over the layer's cache; bias: by distance, f32
                        // [n_heads, 2 * reach + 1]
     SMR_OP_ACTIVATE,   // out = act(in) * in2, or act(in) without in2
@@ -94,6 +94,7 @@ struct smr_graph {
     struct smr_op *ops;
     uint32_t n_ops, ops_capacity;
     uint32_t n_encode_ops;       // the first of them; 0 without an encoder
+    uint32_t n_positions;        // that the model has a row for; 0: any number
     smr_id rows, pages, outputs; // what the host writes for each step
     smr_id logits, reduced;      // what it reads
     bool failed;                 // an allocation failed; smr_graph_build() reports it

@@ -364,6 +364,7 @@ void smr_model_describe(const struct smr_model *model, struct smr_model_info *in
         .n_vocab = hparams->n_vocab,
         .n_context = hparams->n_context,
         .n_layers = hparams->n_layers,
+        .n_encoder_layers = hparams->n_encoder_layers,
         .n_embd = hparams->n_embd,
         .n_ff = hparams->n_ff,
         .n_heads = hparams->n_heads,

@@ -28,6 +28,12 @@ static uint32_t cols_of(const struct emitter *e, smr_id id)
     return e->graph->values[id].n_cols;
 }
 
+static struct smr_binding reduced_of(const struct emitter *e)
+{
+    smr_buffer *buffer = e->schedule->reduced;
+    return (struct smr_binding){buffer, 0, smr_buffer_size(buffer)};
+}
+
 // The memory behind a value that is not a weight.
 static struct smr_binding binding_of(const struct emitter *e, smr_id id)
 {
@@ -43,7 +49,7 @@ static struct smr_binding binding_of(const struct emitter *e, smr_id id)
     case SMR_VALUE_OUTPUTS:
         return schedule->outputs;
     case SMR_VALUE_REDUCED:
-        return (struct smr_binding){schedule->reduced, 0, smr_buffer_size(schedule->reduced)};
+        return reduced_of(e);
     default:
         return (struct smr_binding){schedule->arena, e->placement->offsets[id],
                                     rows_of(e, id) * (uint64_t)value->n_cols * 4};
@@ -190,10 +196,14 @@ static void emit_rope_store(struct emitter *e)
                                        .v_stride = cols_of(e, e->op->in3),
                                        .flags = e->op->neox ? SMR_ROPE_NEOX : 0,
                                        .magnitude = e->op->scale};
+    // Without rotation nothing is read or written of these two, but operands must not overlap.
+    struct smr_binding frequencies = e->schedule->rows, queries = reduced_of(e);
+    if (e->op->weight)
+        frequencies = binding_of(e, e->op->weight);
+    if (e->op->in)
+        queries = binding_of(e, e->op->in);
     emit(e, SMR_KERNEL_ROPE_STORE, e->schedule->params.cache_type,
-         (struct smr_binding[]){e->schedule->rows,
-                                e->op->weight ? binding_of(e, e->op->weight) : e->schedule->rows,
-                                binding_of(e, e->op->in), binding_of(e, e->op->in2),
+         (struct smr_binding[]){e->schedule->rows, frequencies, queries, binding_of(e, e->op->in2),
                                 binding_of(e, e->op->in3), cache_of(e, false), cache_of(e, true)},
          &push);
 }

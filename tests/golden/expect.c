@@ -101,6 +101,8 @@ static bool read_line(struct expectation *expect, const char *folder, const char
                (int)sizeof expect->model;
     if (!strcmp(key, "text"))
         expect->text = unescape(value);
+    else if (!strcmp(key, "source"))
+        expect->source = read_tokens(value, &expect->n_source);
     else if (!strcmp(key, "prompt"))
         expect->prompt = read_tokens(value, &expect->n_prompt);
     else if (!strcmp(key, "greedy"))
@@ -158,6 +160,7 @@ void expectation_finish(struct expectation *expect)
     for (size_t i = 0; expect->positions && i < expect->n_prompt; i++)
         free(expect->positions[i]);
     free(expect->positions);
+    free(expect->source);
     free(expect->prompt);
     free(expect->greedy);
     free(expect->gap);

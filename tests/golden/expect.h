@@ -9,6 +9,8 @@ struct expectation {
     char name[128];   // of the file, without folder and ending
     char model[1024]; // path of the model: the file's `model:` in the file's folder
     char *text;       // what the prompt was tokenized from; NULL where it is only tokens
+    int32_t *source;  // of an encoder-decoder model; NULL without
+    size_t n_source;
     int32_t *prompt;
     size_t n_prompt;
     int32_t *greedy; // [n_greedy] the most likely token at each step of the reference

@@ -148,7 +148,7 @@ struct smr_model_info {
     uint32_t n_vocab, n_context, n_layers, n_embd, n_ff;
     uint32_t n_heads, n_kv_heads, head_dim;
     uint32_t n_encoder_layers; // 0: a decoder alone; else n_layers are those of the decoder
-    const char *tokenizer;     // "llama", "gpt2"; NULL without one
+    const char *tokenizer;     // "llama", "gpt2", "tokenizer.json"; NULL without one
     const char *pre_tokenizer; // "llama-bpe"; NULL without one
     const char *chat_format;   // "chatml", "gemma", ...; NULL when none is known
     const char *chat_template; // Jinja text as in the file; NULL without one

@@ -288,6 +288,26 @@ def hostile_names_do_not_reach_the_terminal():
 
 
 @test
+def folder():
+    """A Hugging Face folder without a tokenizer: numbers in, numbers out."""
+    path = os.path.join(GOLDEN, "folders", "gpt2")
+    about = json.loads(text_of("info", path + "/", "--json"))
+    assert about["name"] == "gpt2" and about["architecture"] == "gpt2", about
+    assert about["tokenizer"] is None and about["type"] == "F16", about
+    tokens = ["run", path, "--tokens", "1,2,3", "-n", "5", "-q", *REFERENCE]
+    one = text_of(*tokens, "--temp", "0").strip()
+    assert len([int(t) for t in one.split(",")]) == 5, one
+    assert json.loads(text_of(*tokens, "--temp", "0", "--json"))["tokens"] == [
+        int(t) for t in one.split(",")]
+    assert text_of(*tokens, "--beams", "1").strip() == one
+    several = text_of(*tokens, "--beams", "2", "--samples", "2")
+    assert several.count("score") == 2 and several.count(",") == 8, several
+    assert "tokenizer" in error_of("run", path, "-p", "text", code=3)
+    with tempfile.TemporaryDirectory() as empty:
+        assert "has no config.json" in error_of("info", empty, code=3)
+
+
+@test
 def info():
     about = json.loads(text_of("info", BPE, "--json"))
     expected = {"architecture": "llama", "n_vocab": 283, "tokenizer": "gpt2", "chat_format": None,

@@ -472,8 +472,7 @@ static void destroy_groups(struct search *s)
 static bool run(struct search *s, struct smr_generate_result *result)
 {
     smr_model *model = s->engine->model;
-    if (smr_metadata_has(model->metadata, "tokenizer.ggml.model") &&
-        !(s->vocab = smr_vocab_get(model)))
+    if (smr_model_tokenizer(model) && !(s->vocab = smr_vocab_get(model)))
         return false;
     count_tokens(s);
     count_candidates(s);

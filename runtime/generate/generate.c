@@ -253,8 +253,7 @@ static bool start(struct generation *g, smr_session *session)
     const struct smr_model *model = g->engine->model;
     if (smr_context_status(g->engine->context) != SMR_OK)
         return false; // an error of before, not yet cleared, would look like one of ours
-    if (smr_metadata_has(model->metadata, "tokenizer.ggml.model") &&
-        !(g->vocab = smr_vocab_get(g->engine->model)))
+    if (smr_model_tokenizer(model) && !(g->vocab = smr_vocab_get(g->engine->model)))
         return false;
     for (uint32_t i = 0; i < g->n_streams; i++) {
         struct stream *stream = &g->streams[i];

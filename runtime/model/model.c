@@ -355,6 +355,20 @@ static const char *describe_weights(const struct smr_model *model, struct smr_mo
     return type;
 }
 
+const char *smr_model_tokenizer(const struct smr_model *model)
+{
+    static const char *const files[][2] = {
+        {"tokenizer.huggingface.json", "tokenizer.json"},
+        {"tokenizer.sentencepiece.model", "sentencepiece"},
+        {"tokenizer.huggingface.vocab", "vocab.json"},
+    };
+    const char *name = smr_metadata_string(model->metadata, "tokenizer.ggml.model");
+    for (size_t i = 0; !name && i < SMR_COUNT(files); i++)
+        if (smr_metadata_has(model->metadata, files[i][0]))
+            name = files[i][1];
+    return name;
+}
+
 void smr_model_describe(const struct smr_model *model, struct smr_model_info *info)
 {
     const struct smr_hparams *hparams = &model->hparams;
@@ -370,7 +384,7 @@ void smr_model_describe(const struct smr_model *model, struct smr_model_info *in
         .n_heads = hparams->n_heads,
         .n_kv_heads = hparams->n_kv_heads,
         .head_dim = hparams->head_dim,
-        .tokenizer = smr_metadata_string(model->metadata, "tokenizer.ggml.model"),
+        .tokenizer = smr_model_tokenizer(model),
         .pre_tokenizer = smr_metadata_string(model->metadata, "tokenizer.ggml.pre"),
         .chat_template = model->chat_template,
         .has_weights = model->n_tensors > 0,

@@ -129,6 +129,10 @@ smr_model *smr_model_open_memory(smr_context *context, const char *name, const v
 // All that smr_model_info() tells, but for `chat_format`, which text/ knows: NULL here.
 void smr_model_describe(const struct smr_model *model, struct smr_model_info *info);
 
+// What the tokenizer is called: tokenizer.ggml.model of a GGUF file; of a folder "tokenizer.json",
+// "sentencepiece" or "vocab.json". NULL for a model without one.
+const char *smr_model_tokenizer(const struct smr_model *model);
+
 // The memory that holds part `index` of the model's file, for devices that read it in place. False
 // past the last part, or when the model was opened from memory.
 bool smr_model_mapping(const struct smr_model *model, uint32_t index, const void **data,

@@ -46,8 +46,8 @@ const struct command info_command = {
     .name = "info",
     .usage = "MODEL [OPTION]...",
     .summary = "show what is in a model file",
-    .description = "Reads the header of a GGUF file, checks it, and shows what it describes. The "
-                   "weights are not read.",
+    .description = "Reads the header of a GGUF file or a Hugging Face folder, checks it, and shows "
+                   "what it describes. The weights are not read.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .examples = examples,

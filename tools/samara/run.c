@@ -292,13 +292,23 @@ bool run_on_prefill(void *user, size_t n_done, size_t n_total)
     return !interrupted;
 }
 
+// A token of a model without a tokenizer: its number, as --tokens reads them.
+static bool write_number(struct run *run, int32_t token)
+{
+    char text[16];
+    int size = snprintf(text, sizeof text, "%s%d", run->last_byte ? "," : "", (int)token);
+    return write_text(run, text, (size_t)size);
+}
+
 static bool on_generated(void *user, const struct smr_generated *generated)
 {
     struct run *run = user;
+    bool number = generated->token >= 0 && !run->info.tokenizer;
     if (generated->token >= 0 && !run->summary.first_token_ns)
         run->summary.first_token_ns = run_now_ns() - run->start_ns;
     return run_record_add(&run->record, generated, run->settings->json) &&
-           write_text(run, generated->text, generated->text_size) && !interrupted;
+           write_text(run, generated->text, generated->text_size) &&
+           (!number || write_number(run, generated->token)) && !interrupted;
 }
 
 static bool write_logits(struct run *run)

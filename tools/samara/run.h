@@ -71,9 +71,9 @@ json_t *run_json(const struct run_summary *summary, struct run_record *record);
 // tokens and text are those of the object, too.
 json_t *run_json_many(const struct run_summary *summary, struct run_record *records, size_t n,
                       bool beams);
-// The texts on stdout, with a line before each that tells which it is where there are several. Returns
-// false when the reader is gone, or the disk is full.
-bool run_print_many(const struct run_record *records, size_t n, bool beams);
+// The texts on stdout, or the tokens' numbers, with a line before each that tells which it is where
+// there are several. Returns false when the reader is gone, or the disk is full.
+bool run_print_many(const struct run_record *records, size_t n, bool beams, bool numbers);
 // The line of timings on stderr.
 void run_print_timings(const char *command, const struct run_summary *summary);
 

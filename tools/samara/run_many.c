@@ -210,6 +210,7 @@ bool run_many(struct run *run)
         return run_fail_with(run, EXIT_DEVICE);
     }
     if (done && !settings->json)
-        run->write_failed = !run_print_many(run->records, run->n_records, settings->n_beams > 0);
+        run->write_failed = !run_print_many(run->records, run->n_records, settings->n_beams > 0,
+                                            !run->info.tokenizer);
     return done;
 }

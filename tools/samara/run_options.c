@@ -154,9 +154,11 @@ const struct command run_command = {
     .usage = "MODEL [-p TEXT | --prompt-file FILE | --tokens IDS] [OPTION]...",
     .summary = "generate text",
     .description =
-        "Reads a GGUF model and a prompt and writes what the model makes of it to standard "
-        "output, as it comes. Instruction models get the prompt in their chat format unless "
-        "--raw is given. Without a prompt, standard input is read.\n"
+        "Reads a model and a prompt and writes what the model makes of it to standard output, as "
+        "it comes. MODEL is a GGUF file, or a Hugging Face folder with config.json and "
+        "safetensors files. Instruction models get the prompt in their chat format unless --raw is "
+        "given. Without a prompt, standard input is read. A model without a tokenizer needs "
+        "--tokens, and answers with numbers.\n"
         "Ctrl-C stops the text; a second one ends the program at once.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],

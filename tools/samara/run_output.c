@@ -76,7 +76,7 @@ bool run_record_add(struct run_record *record, const struct smr_generated *gener
 bool run_record_set(struct run_record *record, const struct smr_beam *beam)
 {
     struct smr_generated text = {.text = beam->text, .text_size = beam->text_size};
-    bool done = add_text(record, &text);
+    bool done = !text.text_size || add_text(record, &text);
     for (size_t i = 0; done && i < beam->n_tokens; i++) {
         text.token = beam->tokens[i];
         done = add_token(record, &text);
@@ -201,7 +201,7 @@ json_t *run_json_many(const struct run_summary *summary, struct run_record *reco
     return object;
 }
 
-bool run_print_many(const struct run_record *records, size_t n, bool beams)
+bool run_print_many(const struct run_record *records, size_t n, bool beams, bool numbers)
 {
     for (size_t i = 0; i < n; i++) {
         const struct run_record *record = &records[i];
@@ -212,7 +212,9 @@ bool run_print_many(const struct run_record *records, size_t n, bool beams)
             printf("score %.4f%s\n", record->score, plain(stdout));
         else if (n > 1)
             printf("seed %" PRIu64 "%s\n", record->seed, plain(stdout));
-        if (record->text_size)
+        for (size_t k = 0; numbers && k < record->n_tokens; k++)
+            printf("%s%" PRId32, k ? "," : "", record->tokens[k]);
+        if (!numbers && record->text_size)
             fwrite(record->text, 1, record->text_size, stdout);
         if (!whole && (n > 1 || isatty(STDOUT_FILENO)))
             putchar('\n');

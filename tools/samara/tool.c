@@ -115,16 +115,17 @@ smr_model *tool_open_model(struct tool *tool, const struct operands *operands, c
             complain(tool->command, "more than one model: '%s' and '%s'", path,
                      operands->items[option ? 0 : 1]);
         else
-            complain(tool->command, "which model? Give the path of a GGUF file; "
-                                    "tools/fetch-model brings a small one");
+            complain(tool->command,
+                     "which model? Give the path of a GGUF file or of a Hugging Face "
+                     "folder; tools/fetch-model brings a small file");
         *code = EXIT_USAGE;
         return NULL;
     }
     struct stat info;
     if (stat(path, &info) && (errno == ENOENT || errno == ENOTDIR)) {
         complain(tool->command,
-                 "%s: there is no such file. Give the path of a GGUF file; tools/fetch-model "
-                 "brings a small one and prints its path",
+                 "%s: there is no such file. Give the path of a GGUF file or of a Hugging Face "
+                 "folder; tools/fetch-model brings a small file and prints its path",
                  path);
         *code = EXIT_MODEL;
         return NULL;

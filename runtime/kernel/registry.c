@@ -214,9 +214,9 @@ static bool attention_runs_specialise(struct smr_kernel_key *key, const struct s
     const uint32_t sharing = p->n_heads / p->n_kv_heads;
     if (!smr_limits_want_runs(limits))
         return false;
-    // With one row there would be too few workgroups for the processor's threads.
-    uint32_t heads = p->n_rows == 1 ? 1 : 4;
-    while (sharing % heads)
+    // Heads together read a key once, but the processor's threads want a few workgroups each.
+    uint32_t heads = smr_min_u32(sharing, 4);
+    while (sharing % heads || (heads > 1 && (uint64_t)p->n_rows * p->n_heads / heads * p->n_splits < 4))
         heads--;
     key->constants[0] = 1;
     key->constants[2] = 64;

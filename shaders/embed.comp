@@ -21,6 +21,7 @@ layout(std430, push_constant) uniform Push
     uint n_cols, n_rows;
     uint index_stride, index_offset;
     uint row_begin, row_count;
+    uint table_at;
     uint flags;
     float scale;
 }
@@ -32,7 +33,7 @@ void main()
     uint u = gl_GlobalInvocationID.x, n_units = push.n_cols / UNIT;
     for (uint i = gl_WorkGroupID.y; i < push.n_rows; i += gl_NumWorkGroups.y) {
         uint token = index[i * push.index_stride + push.index_offset] - push.row_begin;
-        uint row = token * ROW_SIZE(push.n_cols), out_row = i * push.n_cols;
+        uint row = push.table_at + token * ROW_SIZE(push.n_cols), out_row = i * push.n_cols;
         if (token < push.row_count && u < n_units) {
             Scales scales = load_scales(row, u);
             MAYBE_UNROLL for (uint s = 0u; s < UNIT_STEPS; s++) {

@@ -59,7 +59,7 @@ void load_weights(uint first_o, uint first_unit)
     uint n_units = push.n_cols / UNIT;
     for (uint i = gl_LocalInvocationID.x; i < TILE_O * TILE_UNITS; i += WORKGROUP_SIZE) {
         uint o = i % TILE_O, j = i / TILE_O, u = first_unit + j;
-        uint row = min(first_o + o, push.n_out - 1u) * ROW_SIZE(push.n_cols);
+        uint row = row_of(min(first_o + o, push.n_out - 1u));
         if (u < n_units) {
             Scales scales = load_scales(row, u);
             MAYBE_UNROLL for (uint s = 0u; s < UNIT_STEPS; s++) {

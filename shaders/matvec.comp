@@ -6,6 +6,7 @@
 // of w, neighbours taking neighbouring units; then their partial sums are added up. For processors
 // there are lib/lanes.glsl and lib/runs.glsl instead.
 #include "lib/weights.glsl"
+#define HAS_PARTS 1
 #include "lib/matmul.glsl"
 
 #ifdef USE_RUNS
@@ -84,7 +85,7 @@ void main()
 
     uint row[OUT_ROWS]; // first byte; the last row stands in for those that are not there
     [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++)
-        row[o] = min(first + o, push.n_out - 1u) * ROW_SIZE(push.n_cols);
+        row[o] = row_of(min(first + o, push.n_out - 1u));
     float sums[N_SUMS];
     [[unroll]] for (uint i = 0u; i < N_SUMS; i++)
         sums[i] = 0.0;

@@ -141,7 +141,8 @@ static void split_weights_give_the_same_logits(void **state)
     uint32_t n_vocab = whole.model->hparams.n_vocab;
     assert_true(n_vocab > 256 && n_vocab < SMR_COUNT(a));
     uint64_t row_size = embedding->size / n_vocab;
-    open_subject(&split, "llama-text-bpe", 256 * row_size + 4);
+    uint64_t alignment = smr_device_limits(whole.device)->binding_alignment;
+    open_subject(&split, "llama-text-bpe", 256 * row_size + 4 + alignment);
     uint32_t n_split = 0;
     for (uint32_t i = 0; i < split.graph.n_values; i++)
         n_split += split.schedule->placed[i].n_parts > 1;
@@ -154,6 +155,28 @@ static void split_weights_give_the_same_logits(void **state)
     }
     close_subject(&whole);
     close_subject(&split);
+}
+
+static uint32_t n_dispatches(const struct subject *s, uint32_t n_rows)
+{
+    for (uint32_t i = 0; i < SMR_MAX_PROGRAMS; i++)
+        if (s->schedule->programs[i].list && s->schedule->programs[i].shape.n_rows == n_rows)
+            return s->schedule->programs[i].n_dispatches;
+    fail_msg("no program of %u rows", n_rows);
+    return 0;
+}
+
+// Queries, keys and values; gate and up, which in the last layer have one row in both.
+static void products_of_one_input_are_one_dispatch(void **state)
+{
+    struct subject s = {0};
+    static float logits[4096];
+    open_subject(&s, "llama-text-bpe", 0);
+    prefill(&s, 1, logits);
+    prefill(&s, 9, logits);
+    assert_int_equal(n_dispatches(&s, 1),
+                     n_dispatches(&s, 9) - (3 * s.model->hparams.n_layers - 1));
+    close_subject(&s);
 }
 
 static void a_row_that_fits_nowhere_is_an_error(void **state)
@@ -212,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(activations_keep_what_was_written),
         cmocka_unit_test(split_weights_give_the_same_logits),
+        cmocka_unit_test(products_of_one_input_are_one_dispatch),
         cmocka_unit_test(a_row_that_fits_nowhere_is_an_error),
         cmocka_unit_test(a_model_that_does_not_fit_says_so),
         cmocka_unit_test(programs_are_kept_by_shape),

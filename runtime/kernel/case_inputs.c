@@ -17,13 +17,21 @@ static struct smr_operand floats_if(struct smr_case *c, bool used, size_t n, flo
     return used ? smr_case_floats(c, n, scale) : anything(c);
 }
 
-static struct smr_operand weights(struct smr_case *c, uint64_t n_elements)
+// Room for weights that end at byte `end`.
+static struct smr_operand weights(struct smr_case *c, uint64_t end)
 {
-    struct smr_operand operand = {.size = smr_align_up(smr_type_size(c->type, n_elements), 4)};
+    struct smr_operand operand = {.size = smr_align_up(end, 4)};
     operand.data = smr_arena_alloc(c->arena, operand.size, 1);
-    if (operand.data)
-        smr_random_blocks(c->type, n_elements, n_elements + (uint64_t)c->type, operand.data);
     return operand;
+}
+
+// Weights from byte `at` on.
+static void fill_weights(const struct smr_case *c, const struct smr_operand *operand, uint64_t at,
+                         uint64_t n_elements)
+{
+    if (operand->data)
+        smr_random_blocks(c->type, n_elements, n_elements + (uint64_t)c->type,
+                          (uint8_t *)operand->data + at);
 }
 
 // A KV cache of n elements.
@@ -42,7 +50,9 @@ static struct smr_operand cache(struct smr_case *c, size_t n)
 static void make_embed(struct smr_case *c, const struct smr_case_params *params)
 {
     const struct smr_embed_push *p = c->push;
-    c->operands[0] = weights(c, (uint64_t)p->row_count * p->n_cols);
+    const uint64_t n_elements = (uint64_t)p->row_count * p->n_cols;
+    c->operands[0] = weights(c, p->table_at + smr_type_size(c->type, n_elements));
+    fill_weights(c, &c->operands[0], p->table_at, n_elements);
     c->operands[1] = smr_case_bytes(c, (size_t)p->n_rows * p->index_stride * sizeof(uint32_t));
     c->operands[2] = smr_case_floats(c, (size_t)p->n_rows * p->n_cols, 1.0f);
     uint32_t *index = c->operands[1].data;
@@ -78,15 +88,35 @@ static void make_norm(struct smr_case *c, const struct smr_case_params *params)
 
 // ---- matvec, matmul -----------------------------------------------------------------------------
 
+// Rows of weights that are one matrix's.
+static uint32_t part_end(const struct smr_matmul_push *p, int i)
+{
+    const bool last = i + 1 == SMR_MATVEC_MAX_PARTS || p->parts[i + 1].begin == p->parts[i].begin;
+    return last ? p->n_out : p->parts[i + 1].begin;
+}
+
 // The last row ends with its last column: what lies behind it is not ours to read.
 static void make_matmul(struct smr_case *c, const struct smr_case_params *params)
 {
     const struct smr_matmul_push *p = c->push;
-    const uint32_t n_bias = p->out_offset + p->n_out;
-    c->operands[0] = weights(c, (uint64_t)p->n_cols * p->n_out);
+    const uint32_t row_size = (uint32_t)smr_type_size(c->type, p->n_cols);
+    uint32_t weights_end = 0, n_bias = 0, n_y = 0;
+    for (int i = 0; i < SMR_MATVEC_MAX_PARTS; i++) {
+        const struct smr_matmul_part *part = &p->parts[i];
+        const uint32_t end = part_end(p, i);
+        weights_end = smr_max_u32(weights_end, part->weight + end * row_size);
+        n_bias = smr_max_u32(n_bias, part->bias + p->out_offset + end);
+        n_y = smr_max_u32(n_y, part->y + p->out_offset + end);
+    }
+    c->operands[0] = weights(c, weights_end);
+    for (int i = 0; i < SMR_MATVEC_MAX_PARTS; i++) {
+        const struct smr_matmul_part *part = &p->parts[i];
+        fill_weights(c, &c->operands[0], (uint32_t)(part->weight + part->begin * row_size),
+                     (uint64_t)p->n_cols * (part_end(p, i) - part->begin));
+    }
     c->operands[1] = smr_case_floats(c, (size_t)(p->n_rows - 1) * p->in_stride + p->n_cols, 1.0f);
     c->operands[2] = floats_if(c, p->flags & SMR_MATMUL_BIAS, n_bias, 1.0f);
-    c->operands[3] = smr_case_floats(c, (size_t)(p->n_rows - 1) * p->out_stride + n_bias, 1.0f);
+    c->operands[3] = smr_case_floats(c, (size_t)(p->n_rows - 1) * p->out_stride + n_y, 1.0f);
 }
 
 // ---- rope_store -------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ struct smr_embed_push {
     uint32_t n_cols, n_rows;
     uint32_t index_stride, index_offset; // in words: 4 for struct smr_row, 1 for a list
     uint32_t row_begin, row_count;
+    uint32_t table_at; // byte of binding 0 where the table begins, a multiple of 4
     uint32_t flags;
     float scale;
 };
@@ -72,13 +73,24 @@ struct smr_norm_push {
 // matvec (n_rows 1 to 8) and matmul (any n_rows):
 //   y[r, out_offset + o] = sum over c of w[o, c] * x[r, c]  (+ bias[out_offset + o])  (+ y before)
 // Bindings: 0 w, type [n_out, n_cols]; 1 x, f32; 2 bias, f32 (anything without BIAS); 3 y, f32.
+//
+// matvec of one row may have several matrices of one type and n_cols, whose rows count as those of
+// one: queries, keys and values, or gate and up, in one dispatch. Row o of weights is of the last
+// part whose `begin` is not above o; its bytes are looked for at `weight` bytes from where they
+// would be without parts, its bias and y at `bias` and `y` elements from there, modulo 2^32. Parts
+// are sorted by `begin`, the first begins at 0, and the last fills up the array. Other products
+// have one matrix, whose `weight` all three parts have: the byte of binding 0 where it begins.
 enum { SMR_MATMUL_BIAS = 1, SMR_MATMUL_ADD = 2 };
-enum { SMR_MATVEC_MAX_ROWS = 8 };
+enum { SMR_MATVEC_MAX_ROWS = 8, SMR_MATVEC_MAX_PARTS = 3 };
+struct smr_matmul_part {
+    uint32_t begin, weight, y, bias;
+};
 struct smr_matmul_push {
     uint32_t n_cols, n_out, n_rows;
     uint32_t in_stride, out_stride;
     uint32_t out_offset; // of this part of a weight that is split by rows
     uint32_t flags;
+    struct smr_matmul_part parts[SMR_MATVEC_MAX_PARTS];
 };
 
 // rope_store: rotate queries in place, and rotate keys into the KV cache with values beside them.

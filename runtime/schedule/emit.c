@@ -85,13 +85,10 @@ static void emit(struct emitter *e, enum smr_kernel_id id, enum smr_type type,
         program->dispatches = grown;
         program->capacity = capacity;
     }
-    struct smr_dispatch *dispatch = &program->dispatches[program->n_dispatches];
-    *dispatch = (struct smr_dispatch){.op = e->op_index};
+    struct smr_dispatch *dispatch = &program->dispatches[program->n_dispatches++];
+    *dispatch = (struct smr_dispatch){.key = {.id = id, .type = type}, .op = e->op_index};
     memcpy(dispatch->bindings, bindings, desc->n_bindings * sizeof(*bindings));
     memcpy(dispatch->push, push, desc->push_size);
-    e->failed = !smr_kernel_choose(e->schedule->kernels, id, type, push, &dispatch->key) ||
-                !smr_kernel_set_request(e->schedule->kernels, &dispatch->key);
-    program->n_dispatches++;
 }
 
 static void emit_embed(struct emitter *e)
@@ -110,6 +107,7 @@ static void emit_embed(struct emitter *e)
                                                        : offsetof(struct smr_row, token) / 4),
             .row_begin = part->row_begin - e->op->first_row,
             .row_count = made ? value->n_cols / n_cols : part->row_count,
+            .table_at = part->at,
             .flags = e->op->add ? SMR_EMBED_ADD : 0,
             .scale = e->op->scale};
         emit(e, SMR_KERNEL_EMBED, made ? SMR_F32 : value->tensor->type,
@@ -160,6 +158,81 @@ static enum smr_kernel_id matmul_kernel(const struct emitter *e, uint32_t n_rows
     return n_rows <= (cpu ? 1 : SMR_MATVEC_MAX_ROWS) ? SMR_KERNEL_MATVEC : SMR_KERNEL_MATMUL;
 }
 
+// Make one binding of two that lie in the same buffer. False when they do not, or are too far apart
+// to be bound at once.
+static bool cover(const struct emitter *e, struct smr_binding *a, const struct smr_binding *b)
+{
+    const uint64_t far = 1u << 30; // kernels count bytes in 32 bits
+    uint64_t begin = a->offset < b->offset ? a->offset : b->offset;
+    uint64_t end = a->offset + a->size;
+    if (end < b->offset + b->size)
+        end = b->offset + b->size;
+    if (a->buffer != b->buffer || end - begin > far ||
+        end - begin > smr_device_limits(e->schedule->device)->max_binding_size)
+        return false;
+    *a = (struct smr_binding){a->buffer, begin, end - begin};
+    return true;
+}
+
+static bool overlap(const struct smr_binding *a, const struct smr_binding *b)
+{
+    return a->buffer == b->buffer && a->offset < b->offset + b->size &&
+           b->offset < a->offset + a->size;
+}
+
+enum { WEIGHTS, IN, BIAS, OUT, N_MATMUL_BINDINGS };
+
+// Shift all parts by what the bindings now begin earlier.
+static void move_parts(struct smr_matmul_part *parts, uint32_t n, const struct smr_binding *from,
+                       const struct smr_binding *to)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        parts[i].weight += (uint32_t)(from[WEIGHTS].offset - to[WEIGHTS].offset);
+        parts[i].bias += (uint32_t)(from[BIAS].offset - to[BIAS].offset) / 4;
+        parts[i].y += (uint32_t)(from[OUT].offset - to[OUT].offset) / 4;
+    }
+}
+
+// A matvec of the same input and type as the last one is done together with it: queries, keys and
+// values; gate and up. A dispatch costs more than the product with a small matrix does.
+static bool join_last(struct emitter *e, enum smr_type type, const struct smr_binding *bindings,
+                      const struct smr_matmul_push *push)
+{
+    struct smr_program *program = e->program;
+    struct smr_dispatch *last =
+        program->n_dispatches ? &program->dispatches[program->n_dispatches - 1] : NULL;
+    if (!last || last->key.id != SMR_KERNEL_MATVEC || last->key.type != type || push->n_rows != 1)
+        return false;
+    struct smr_matmul_push joined;
+    memcpy(&joined, last->push, sizeof(joined));
+    if (joined.n_cols != push->n_cols || joined.flags != push->flags || joined.out_offset ||
+        push->flags & SMR_MATMUL_ADD || joined.parts[2].begin != joined.parts[1].begin ||
+        memcmp(&last->bindings[IN], &bindings[IN], sizeof(*bindings)) != 0)
+        return false;
+    struct smr_binding all[N_MATMUL_BINDINGS];
+    memcpy(all, last->bindings, sizeof(all));
+    if (!cover(e, &all[WEIGHTS], &bindings[WEIGHTS]) || !cover(e, &all[OUT], &bindings[OUT]) ||
+        !cover(e, &all[BIAS], &bindings[BIAS]) || overlap(&all[OUT], &all[IN]))
+        return false;
+    // The new part's numbers count on from `begin`, not from 0.
+    struct smr_matmul_part part = {
+        .begin = joined.n_out,
+        .weight =
+            push->parts[0].weight - (uint32_t)(joined.n_out * smr_type_size(type, joined.n_cols)),
+        .y = -joined.n_out,
+        .bias = -joined.n_out,
+    };
+    move_parts(joined.parts, SMR_MATVEC_MAX_PARTS, last->bindings, all);
+    move_parts(&part, 1, bindings, all);
+    if (!joined.parts[1].begin)
+        joined.parts[1] = part;
+    joined.parts[2] = part;
+    joined.n_out += push->n_out;
+    memcpy(last->bindings, all, sizeof(all));
+    memcpy(last->push, &joined, sizeof(joined));
+    return true;
+}
+
 static void emit_matmul(struct emitter *e)
 {
     const struct smr_placed *weight = &e->schedule->placed[e->op->weight];
@@ -176,11 +249,16 @@ static void emit_matmul(struct emitter *e)
                                        .out_offset = part->row_begin,
                                        .flags = (e->op->bias ? SMR_MATMUL_BIAS : 0) |
                                                 (e->op->add ? SMR_MATMUL_ADD : 0)};
-        emit(e, matmul_kernel(e, n_rows), type,
-             (struct smr_binding[]){part->binding, in,
-                                    e->op->bias ? binding_of(e, e->op->bias) : in,
-                                    binding_of(e, e->op->out)},
-             &push);
+        for (uint32_t j = 0; j < SMR_MATVEC_MAX_PARTS; j++)
+            push.parts[j].weight = part->at;
+        struct smr_binding bindings[N_MATMUL_BINDINGS] = {
+            [WEIGHTS] = part->binding,
+            [IN] = in,
+            [BIAS] = e->op->bias ? binding_of(e, e->op->bias) : in,
+            [OUT] = binding_of(e, e->op->out)};
+        enum smr_kernel_id id = matmul_kernel(e, n_rows);
+        if (id != SMR_KERNEL_MATVEC || weight->n_parts > 1 || !join_last(e, type, bindings, &push))
+            emit(e, id, type, bindings, &push);
     }
 }
 
@@ -277,6 +355,19 @@ static void emit_reduce(struct emitter *e)
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
 }
 
+// Each dispatch's kernel, now that its parameters are final.
+static bool choose_kernels(struct smr_schedule *schedule, struct smr_program *program)
+{
+    for (uint32_t i = 0; i < program->n_dispatches; i++) {
+        struct smr_dispatch *dispatch = &program->dispatches[i];
+        if (!smr_kernel_choose(schedule->kernels, dispatch->key.id,
+                               (enum smr_type)dispatch->key.type, dispatch->push, &dispatch->key) ||
+            !smr_kernel_set_request(schedule->kernels, &dispatch->key))
+            return false;
+    }
+    return true;
+}
+
 bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *program,
                        const struct smr_placement *placement)
 {
@@ -298,5 +389,5 @@ bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *progra
         if (on_batch || rows_of(&e, e.op->out))
             emitters[e.op->kind](&e);
     }
-    return !e.failed;
+    return !e.failed && choose_kernels(schedule, program);
 }

@@ -6,6 +6,7 @@
 // A weight on the device: the whole of it, or parts by rows where the device's limits ask for that.
 struct smr_part {
     struct smr_binding binding;
+    uint32_t at; // byte of the binding where the first row begins: devices bind at round offsets
     uint32_t row_begin, row_count;
 };
 struct smr_placed {

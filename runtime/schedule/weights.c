@@ -103,9 +103,9 @@ static uint32_t import_files(struct smr_schedule *schedule, struct imported *imp
     return n;
 }
 
-// Where a tensor lies in imported memory; false when it must be copied.
-static bool find_imported(const struct smr_schedule *schedule, const struct imported *imported,
-                          uint32_t n, const struct smr_tensor *tensor, struct smr_binding *binding)
+// Where a tensor lies in imported memory, at whatever offset; false when it must be copied.
+static bool find_imported(const struct imported *imported, uint32_t n,
+                          const struct smr_tensor *tensor, struct smr_binding *binding)
 {
     for (uint32_t i = 0; tensor->data && i < n; i++) {
         if (tensor->data < imported[i].data ||
@@ -114,7 +114,7 @@ static bool find_imported(const struct smr_schedule *schedule, const struct impo
         *binding = (struct smr_binding){.buffer = imported[i].buffer,
                                         .offset = (uint64_t)(tensor->data - imported[i].data),
                                         .size = tensor->size};
-        return binding->offset % smr_device_limits(schedule->device)->binding_alignment == 0;
+        return binding->offset % 4 == 0;
     }
     return false;
 }
@@ -128,7 +128,7 @@ static uint32_t rows_per_part(const struct smr_schedule *schedule, uint64_t row_
                                                                         : limits->max_buffer_size;
     if (limit > UINT32_MAX) // kernels count bytes in 32 bits
         limit = UINT32_MAX;
-    uint64_t fit = (limit - 4) / row_size;
+    uint64_t fit = (limit - limits->binding_alignment - 4) / row_size;
     if (rows <= fit)
         return (uint32_t)rows;
     return (uint32_t)(fit / PART_ROWS * PART_ROWS);
@@ -155,7 +155,10 @@ static bool place_tensor(struct smr_schedule *schedule, const struct smr_tensor 
         part->row_count = smr_min_u32(step, (uint32_t)rows - part->row_begin);
         uint64_t offset = part->row_begin * row_size, size = part->row_count * row_size;
         if (imported) {
-            part->binding = (struct smr_binding){imported->buffer, imported->offset + offset, size};
+            uint64_t begin = imported->offset + offset;
+            part->at = (uint32_t)(begin % smr_device_limits(schedule->device)->binding_alignment);
+            part->binding =
+                (struct smr_binding){imported->buffer, begin - part->at, size + part->at};
             schedule->use.weights += size;
             continue;
         }
@@ -224,7 +227,7 @@ bool smr_schedule_place_weights(struct smr_schedule *schedule)
         struct smr_binding binding;
         if (value->kind != SMR_VALUE_WEIGHT)
             continue;
-        bool in_place = find_imported(schedule, imported, n_imported, value->tensor, &binding);
+        bool in_place = find_imported(imported, n_imported, value->tensor, &binding);
         if (!place_tensor(schedule, value->tensor, in_place ? &binding : NULL,
                           &schedule->placed[i]))
             return false;

@@ -24,7 +24,7 @@ void multiply(uint first, uint first_r)
     uint row[OUT_ROWS];
     [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++) {
         uint column = first + o * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
-        row[o] = min(column, push.n_out - 1u) * ROW_SIZE(push.n_cols);
+        row[o] = row_of(min(column, push.n_out - 1u));
     }
     float sums[OUT_ROWS * N_ROWS];
     [[unroll]] for (uint i = 0u; i < OUT_ROWS * N_ROWS; i++)

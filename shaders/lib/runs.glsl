@@ -14,7 +14,7 @@ void multiply_row(uint first, uint n, uint r)
 {
     uint n_runs = push.n_cols / RUN_COLUMNS;
     for (uint o = first; o < first + n; o++) {
-        uint row = o * ROW_SIZE(push.n_cols);
+        uint row = row_of(o);
         float sums[RUN_PARTS][RUN_LANES]; // LLVM 18 loses the loop over lanes when this has one index
         [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++) {
             [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
@@ -61,7 +61,7 @@ float chunk[BLOCK_O * CHUNK]; // [BLOCK_O][CHUNK]
 // Columns begin to end of row o of w into row i of `chunk`.
 void decode(uint o, uint i, uint begin, uint end)
 {
-    uint row = o * ROW_SIZE(push.n_cols);
+    uint row = row_of(o);
     for (uint first_u = begin / RUN_COLUMNS; first_u < end / RUN_COLUMNS; first_u += BLOCK_RUNS) {
         [[unroll]] for (uint j = 0u; j < BLOCK_RUNS; j++) {
             uint u = first_u + j;
@@ -121,7 +121,7 @@ void multiply_rest(uint first_o, uint first_r, uint n_r, uint begin)
         for (uint r = first_r; r < first_r + n_r; r++) {
             float sum = 0.0;
             for (uint c = begin; c < push.n_cols; c++)
-                sum += weight(o * ROW_SIZE(push.n_cols), c) * x[r * push.in_stride + c];
+                sum += weight(row_of(o), c) * x[r * push.in_stride + c];
             y[r * push.out_stride + push.out_offset + o] += sum;
         }
     }

@@ -24,13 +24,14 @@ static void run(struct suite *s, enum smr_type type, size_t i, uint32_t n_cols)
         .index_offset = cases[i].index_offset,
         .row_begin = cases[i].row_begin,
         .row_count = cases[i].row_count,
+        .table_at = 32 * (uint32_t)i,
         .flags = cases[i].flags,
         .scale = cases[i].scale,
     };
     suite_run(s,
-              suite_printf(s, "%u of %u columns, stride %u, rows %d to %u, scale %g%s", push.n_rows,
-                           push.n_cols, push.index_stride, (int)push.row_begin,
-                           push.row_begin + push.row_count, (double)push.scale,
+              suite_printf(s, "%u of %u columns, stride %u, rows %d to %u at %u, scale %g%s",
+                           push.n_rows, push.n_cols, push.index_stride, (int)push.row_begin,
+                           push.row_begin + push.row_count, push.table_at, (double)push.scale,
                            push.flags & SMR_EMBED_ADD ? ", added" : ""),
               &(struct smr_case_params){.id = SMR_KERNEL_EMBED, .type = type, .push = &push});
 }

@@ -4,7 +4,7 @@
 // For every type. Columns are whole blocks of all of them; three blocks make rows that begin in the
 // middle of a word where the block is no multiple of four bytes.
 static const struct matmul_case cases[] = {
-    {768, 67, 35, 1, 2, 3, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
+    {768, 67, 35, 1, 2, 3, SMR_MATMUL_BIAS | SMR_MATMUL_ADD, 32},
 };
 
 // For types whose rows may have any length.

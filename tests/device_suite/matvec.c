@@ -6,7 +6,7 @@
 static const struct matmul_case cases[] = {
     {768, 2051, 1},
     {256, 1027, 3, 0, 0, 0, SMR_MATMUL_ADD},
-    {256, 5, 3, 1, 2, 11, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
+    {256, 5, 3, 1, 2, 11, SMR_MATMUL_BIAS | SMR_MATMUL_ADD, 96},
 };
 
 // For types whose rows may have any length.
@@ -34,6 +34,31 @@ static const struct matmul_case more_cases[] = {
     {32, 262145, 2, 0, 0, 5, SMR_MATMUL_BIAS},
 };
 
+// Three matrices in one dispatch, or two where n[2] is 0: in memory from the last to the first, in y
+// the second one first, and all with gaps.
+static void run_parts(struct suite *s, enum smr_type type, uint32_t n_cols, const uint32_t n[3])
+{
+    const uint32_t row_size = (uint32_t)smr_type_size(type, n_cols);
+    const uint32_t begin[3] = {0, n[0], n[0] + n[1]};
+    const uint32_t y[3] = {n[1] + 3, 0, n[1] + n[0] + 6}, bias[3] = {1, n[0] + 2, n[0] + n[1] + 3};
+    struct smr_matmul_push push = {.n_cols = n_cols,
+                                   .n_out = n[0] + n[1] + n[2],
+                                   .n_rows = 1,
+                                   .in_stride = n_cols,
+                                   .flags = SMR_MATMUL_BIAS};
+    push.out_stride = push.n_out + 6;
+    uint32_t at = 32;
+    for (int i = n[2] ? 2 : 1; i >= 0; i--) {
+        push.parts[i] = (struct smr_matmul_part){begin[i], at - begin[i] * row_size,
+                                                 y[i] - begin[i], bias[i] - begin[i]};
+        at += (uint32_t)smr_align_up(n[i] * row_size, 32) + 64;
+    }
+    if (!n[2])
+        push.parts[2] = push.parts[1];
+    suite_run(s, suite_printf(s, "%u to %u, %u and %u at once", n_cols, n[0], n[1], n[2]),
+              &(struct smr_case_params){.id = SMR_KERNEL_MATVEC, .type = type, .push = &push});
+}
+
 static void run(struct suite *s, enum smr_type type, const struct matmul_case *table, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -46,6 +71,8 @@ void suite_matvec(struct suite *s)
     const enum smr_type *types = suite_weight_types(&n_types);
     for (size_t i = 0; i < n_types; i++) {
         run(s, types[i], cases, SMR_COUNT(cases));
+        run_parts(s, types[i], 256, (const uint32_t[]){37, 130, 4});
+        run_parts(s, types[i], 768, (const uint32_t[]){70, 5, 0});
         if (smr_type_info(types[i])->block_elements == 1)
             run(s, types[i], odd_cases, SMR_COUNT(odd_cases));
     }

@@ -12,6 +12,7 @@ struct matmul_case {
     uint32_t in_gap, out_gap; // added to the strides
     uint32_t out_offset; // the outputs' rows have out_offset + n_out + 3 columns before the gap
     uint32_t flags;
+    uint32_t at; // byte where the weights begin
 };
 void suite_matmul_case(struct suite *s, enum smr_kernel_id id, enum smr_type type,
                        const struct matmul_case *c);

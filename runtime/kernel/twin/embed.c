@@ -9,11 +9,11 @@ void smr_twin_embed(const struct smr_twin_args *args)
 {
     const struct smr_embed_push *p = args->push;
     const enum smr_type type = (enum smr_type)args->type;
-    const uint8_t *table = args->bindings[0];
+    const uint8_t *table = (const uint8_t *)args->bindings[0] + p->table_at;
     const uint32_t *index = args->bindings[1];
     float *out = args->bindings[2];
     const size_t row_size = smr_type_size(type, p->n_cols);
-    assert(args->sizes[0] >= p->row_count * row_size);
+    assert(args->sizes[0] >= p->table_at + p->row_count * row_size);
 
     for (uint32_t i = 0; i < p->n_rows; i++) {
         const uint32_t row = index[(size_t)i * p->index_stride + p->index_offset] - p->row_begin;

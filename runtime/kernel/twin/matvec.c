@@ -33,11 +33,23 @@ struct matmul {
     float *y;
 };
 
+// The matrix that row o of w is of.
+static struct smr_matmul_part part_of(const struct smr_matmul_push *p, uint32_t o)
+{
+    struct smr_matmul_part part = {0};
+    for (uint32_t i = 0; i < SMR_MATVEC_MAX_PARTS; i++)
+        if (o >= p->parts[i].begin)
+            part = p->parts[i];
+    return part;
+}
+
 // Column `o` of y for rows [first, first + n), n <= GROUP.
 static void column(const struct matmul *m, uint32_t o, uint32_t first, uint32_t n)
 {
     const struct smr_matmul_push *p = &m->push;
-    const uint8_t *row = m->w + o * smr_type_size(m->type, p->n_cols);
+    const struct smr_matmul_part part = part_of(p, o);
+    const uint8_t *row =
+        m->w + (uint32_t)(o * smr_type_size(m->type, p->n_cols) + part.weight); // modulo 2^32
     float weights[CHUNK];
     double sums[GROUP] = {0};
 
@@ -47,12 +59,12 @@ static void column(const struct matmul *m, uint32_t o, uint32_t first, uint32_t 
         for (uint32_t r = 0; r < n; r++)
             sums[r] += dot(weights, m->x + (size_t)(first + r) * p->in_stride + c, n_chunk);
     }
-    const size_t at = (size_t)p->out_offset + o;
+    const uint32_t at = p->out_offset + o;
     for (uint32_t r = 0; r < n; r++) {
-        float *y = &m->y[(size_t)(first + r) * p->out_stride + at];
+        float *y = &m->y[(size_t)(first + r) * p->out_stride + (uint32_t)(at + part.y)];
         double sum = sums[r];
         if (p->flags & SMR_MATMUL_BIAS)
-            sum += (double)m->bias[at];
+            sum += (double)m->bias[(uint32_t)(at + part.bias)];
         if (p->flags & SMR_MATMUL_ADD)
             sum += (double)*y;
         *y = (float)sum;
@@ -69,7 +81,10 @@ void smr_twin_matvec(const struct smr_twin_args *args)
         .y = args->bindings[3],
     };
     memcpy(&m.push, args->push, sizeof m.push);
-    assert(args->sizes[0] >= m.push.n_out * smr_type_size(m.type, m.push.n_cols));
+    assert(m.push.parts[1].begin ||
+           args->sizes[0] >=
+               m.push.parts[0].weight + m.push.n_out * smr_type_size(m.type, m.push.n_cols));
+    assert(m.push.n_rows == 1 || !m.push.parts[SMR_MATVEC_MAX_PARTS - 1].begin);
 
     for (uint32_t r = 0; r < m.push.n_rows; r += GROUP)
         for (uint32_t o = 0; o < m.push.n_out; o++)

@@ -398,8 +398,8 @@ static void test_build(void **state)
         for (uint32_t i = 0; i < SMR_COUNT(keys); i++) {
             keys[i] = norm_key;
             keys[i].constants[0] = 1u << i;
-            assert_true(smr_kernel_set_request(set, &keys[i]));
-            assert_true(smr_kernel_set_request(set, &keys[i])); // again: no second one
+            assert_true(smr_kernel_set_request(set, &keys[i], NULL));
+            assert_true(smr_kernel_set_request(set, &keys[i], NULL)); // again: no second one
         }
         float last = 0;
         assert_true(smr_kernel_set_build(set, count_progress, &last));
@@ -441,7 +441,7 @@ static void test_broken_shader(void **state)
     struct smr_kernel_key keys[2] = {norm_key, norm_key};
     keys[1].constants[0] = 32;
     for (int i = 0; i < 2; i++)
-        assert_true(smr_kernel_set_request(set, &keys[i]));
+        assert_true(smr_kernel_set_request(set, &keys[i], NULL));
     assert_false(smr_kernel_set_build(set, NULL, NULL));
     assert_non_null(strstr(smr_context_error(context), "norm.comp:1"));
     smr_context_clear_error(context);
@@ -469,7 +469,7 @@ static bool build_set(smr_device *device)
     bool done = set != NULL;
     for (uint32_t id = 0; done && id < SMR_N_KERNELS; id++) {
         const struct smr_kernel_key key = {.id = (enum smr_kernel_id)id, .constants = {1}};
-        done = smr_kernel_set_request(set, &key);
+        done = smr_kernel_set_request(set, &key, NULL);
     }
     done = done && smr_kernel_set_build(set, NULL, NULL);
     smr_kernel_set_destroy(set);

@@ -244,8 +244,8 @@ void smr_kernel_set_destroy(struct smr_kernel_set *set);
 smr_device *smr_kernel_set_device(const struct smr_kernel_set *set);
 
 // The variant to use for this push: with SMR_KERNELS_PLAIN variant 0, else the last in the row
-// whose capabilities the device has, that suits a processor if it is one, and whose specialise()
-// agrees. False, with an error, when none fits.
+// whose capabilities the device has, that suits a processor if it is one, that was not rejected, and
+// whose specialise() agrees. False, with an error, when none fits.
 bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
                        const void *push, struct smr_kernel_key *key);
 
@@ -254,14 +254,21 @@ bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum s
 bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_type type,
                             uint32_t variant, const void *push, struct smr_kernel_key *key);
 
-// Note that `key` will be needed. Cheap, idempotent.
-bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key);
+// Note that `key` will be needed. Cheap, idempotent. `push`, what the key was chosen for, puts it on
+// trial when it is built; NULL: not.
+bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key,
+                            const void *push);
 
 // Compile all that was requested and is not there yet, on as many threads as there are processors:
-// GLSL to SPIR-V (or from the disk cache), then the driver's pipeline.
+// GLSL to SPIR-V (or from the disk cache), then the driver's pipeline. Then try each on the device,
+// unless the disk cache has the verdict of an earlier trial (trial.h). Variants that do not compile
+// or compute wrongly are rejected, with a warning: they are not chosen again, and whoever chose them
+// must choose anew. A plain variant that computes wrongly is only warned of.
 bool smr_kernel_set_build(struct smr_kernel_set *set,
                           void (*progress)(void *user, const char *what, float fraction),
                           void *user);
+
+uint32_t smr_kernel_set_n_rejected(const struct smr_kernel_set *set); // so far
 
 // The compiled kernel; compiles now if it was not built. NULL with an error.
 smr_kernel *smr_kernel_set_get(struct smr_kernel_set *set, const struct smr_kernel_key *key);

@@ -216,7 +216,8 @@ static bool attention_runs_specialise(struct smr_kernel_key *key, const struct s
         return false;
     // Heads together read a key once, but the processor's threads want a few workgroups each.
     uint32_t heads = smr_min_u32(sharing, 4);
-    while (sharing % heads || (heads > 1 && (uint64_t)p->n_rows * p->n_heads / heads * p->n_splits < 4))
+    while (sharing % heads ||
+           (heads > 1 && (uint64_t)p->n_rows * p->n_heads / heads * p->n_splits < 4))
         heads--;
     key->constants[0] = 1;
     key->constants[2] = 64;

@@ -1,5 +1,6 @@
-// set.c - the kernels of one device: choosing, compiling on many threads, dispatching.
+// set.c - the kernels of one device: choosing, compiling on many threads, trying each, dispatching.
 #include "kernel/registry.h"
+#include "kernel/trial.h"
 
 #include "device/threads.h"
 
@@ -18,12 +19,16 @@ struct shader {
     uint32_t type, variant;
     enum shader_state state; // under the set's lock
     struct smr_blob spirv;
+    bool rejected; // the device does not compute it rightly: no more to be chosen
 };
 
 struct entry {
     struct smr_kernel_key key;
     struct shader *shader; // NULL where the device takes none
-    smr_kernel *kernel;    // NULL until built
+    smr_kernel *kernel;    // NULL until built, and where a verdict says that it is not worth it
+    bool on_trial;         // to be tried before it is used
+    struct smr_trial_push push;
+    struct smr_verdict verdict;
 };
 
 // Pointers, because threads hold entries and shaders while the lists grow.
@@ -34,6 +39,8 @@ struct smr_kernel_set {
     struct entry **entries;
     struct shader **shaders;
     uint32_t n_entries, n_shaders, entry_capacity, shader_capacity;
+    uint32_t n_rejected; // shaders
+    bool warned;         // that the device computes wrongly even what is plain
 
     pthread_mutex_t lock; // while building: guards states and the build's counters
     pthread_cond_t changed;
@@ -108,15 +115,38 @@ bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_
            desc->specialise(key, limits, push);
 }
 
+static struct shader *find_shader(const struct smr_kernel_set *set, enum smr_kernel_id id,
+                                  uint32_t type, uint32_t variant)
+{
+    for (uint32_t i = 0; i < set->n_shaders; i++) {
+        struct shader *shader = set->shaders[i];
+        if (shader->id == id && shader->type == type && shader->variant == variant)
+            return shader;
+    }
+    return NULL;
+}
+
+static bool suits(const struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
+                  uint32_t variant)
+{
+    const struct shader *shader = find_shader(set, id, type, variant);
+    return !(shader && shader->rejected) &&
+           !(smr_device_limits(set->device)->cpu && smr_kernel_desc(id)->variants[variant].gpu);
+}
+
+uint32_t smr_kernel_set_n_rejected(const struct smr_kernel_set *set)
+{
+    return set->n_rejected;
+}
+
 bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
                        const void *push, struct smr_kernel_key *key)
 {
     const struct smr_kernel_desc *desc = smr_kernel_desc(id);
     const struct smr_type_info *info = smr_type_info(type);
-    const bool cpu = smr_device_limits(set->device)->cpu;
     const uint32_t n = set->mode == SMR_KERNELS_PLAIN ? 1 : desc->n_variants;
     for (uint32_t variant = n; variant-- > 0;)
-        if (!(cpu && desc->variants[variant].gpu) &&
+        if (suits(set, id, type, variant) &&
             smr_kernel_variant_key(set->device, id, type, variant, push, key))
             return true;
     return smr_fail(set->context, SMR_ERROR_DEVICE,
@@ -126,7 +156,7 @@ bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum s
 
 // ---- entries ----------------------------------------------------------------------------------
 
-static bool keys_equal(const struct smr_kernel_key *a, const struct smr_kernel_key *b)
+bool smr_kernel_keys_equal(const struct smr_kernel_key *a, const struct smr_kernel_key *b)
 {
     return a->id == b->id && a->type == b->type && a->variant == b->variant &&
            a->subgroup_size == b->subgroup_size &&
@@ -136,7 +166,7 @@ static bool keys_equal(const struct smr_kernel_key *a, const struct smr_kernel_k
 static struct entry *find_entry(struct smr_kernel_set *set, const struct smr_kernel_key *key)
 {
     for (uint32_t i = 0; i < set->n_entries; i++)
-        if (keys_equal(&set->entries[i]->key, key))
+        if (smr_kernel_keys_equal(&set->entries[i]->key, key))
             return set->entries[i];
     return NULL;
 }
@@ -156,16 +186,14 @@ static void *grow(smr_context *context, void *list, uint32_t n, uint32_t *capaci
 // The shader of `key`, new or shared.
 static struct shader *shader_for(struct smr_kernel_set *set, const struct smr_kernel_key *key)
 {
-    for (uint32_t i = 0; i < set->n_shaders; i++) {
-        struct shader *shader = set->shaders[i];
-        if (shader->id == key->id && shader->type == key->type && shader->variant == key->variant)
-            return shader;
-    }
+    struct shader *shader = find_shader(set, key->id, key->type, key->variant);
+    if (shader)
+        return shader;
     void *list = grow(set->context, set->shaders, set->n_shaders, &set->shader_capacity);
     if (!list)
         return NULL;
     set->shaders = list;
-    struct shader *shader = smr_alloc(set->context, 1, sizeof *shader, "a shader");
+    shader = smr_alloc(set->context, 1, sizeof *shader, "a shader");
     if (!shader)
         return NULL;
     *shader = (struct shader){.id = key->id, .type = key->type, .variant = key->variant};
@@ -190,10 +218,21 @@ static struct entry *add_entry(struct smr_kernel_set *set, const struct smr_kern
     return entry;
 }
 
-bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key)
+bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key,
+                            const void *push)
 {
-    assert(key->id < SMR_N_KERNELS && key->variant < smr_kernel_desc(key->id)->n_variants);
-    return find_entry(set, key) || add_entry(set, key);
+    const struct smr_kernel_desc *desc = smr_kernel_desc(key->id);
+    assert(key->id < SMR_N_KERNELS && key->variant < desc->n_variants);
+    if (find_entry(set, key))
+        return true;
+    struct entry *entry = add_entry(set, key);
+    if (!entry)
+        return false;
+    if (push && entry->shader) {
+        memcpy(entry->push.words, push, desc->push_size);
+        entry->on_trial = true;
+    }
+    return true;
 }
 
 // ---- building ---------------------------------------------------------------------------------
@@ -226,8 +265,8 @@ static void entry_name(const struct entry *entry, char *name, size_t size)
              desc->variants[entry->key.variant].name);
 }
 
-// Compile one entry. Called from several threads at once, each with entries of its own.
-static bool build_entry(struct smr_kernel_set *set, struct entry *entry)
+// Have the driver compile one entry.
+static bool create_kernel(struct smr_kernel_set *set, struct entry *entry)
 {
     const struct smr_kernel_desc *desc = smr_kernel_desc(entry->key.id);
     char name[96];
@@ -243,8 +282,6 @@ static bool build_entry(struct smr_kernel_set *set, struct entry *entry)
     memcpy(params.access, desc->access, sizeof params.access);
     memcpy(params.constants, entry->key.constants, sizeof params.constants);
     if (entry->shader) {
-        if (!need_shader(set, entry))
-            return false;
         params.spirv = (const uint32_t *)(const void *)entry->shader->spirv.data;
         params.spirv_size = entry->shader->spirv.size;
     } else {
@@ -252,6 +289,26 @@ static bool build_entry(struct smr_kernel_set *set, struct entry *entry)
     }
     entry->kernel = smr_kernel_create(set->device, &params);
     return entry->kernel != NULL;
+}
+
+// Compile one entry. Called from several threads at once, each with entries of its own. A variant on
+// trial may be left without a kernel: try_entry() sees to it.
+static bool build_entry(struct smr_kernel_set *set, struct entry *entry)
+{
+    if (entry->shader && !need_shader(set, entry))
+        return false;
+    if (entry->on_trial)
+        smr_verdict_recall(set->device, &entry->key, &entry->shader->spirv, &entry->verdict);
+    const bool spare = entry->on_trial && entry->key.variant; // there is another
+    if (spare && entry->verdict.known && !entry->verdict.right)
+        return true;
+    return create_kernel(set, entry) || spare;
+}
+
+// Not yet there, and not given up.
+static bool to_build(const struct entry *entry)
+{
+    return !entry->kernel && !(entry->shader && entry->shader->rejected);
 }
 
 struct build {
@@ -269,7 +326,7 @@ static void *build_thread(void *user)
     pthread_mutex_lock(&set->lock);
     while (build->next < set->n_entries && !build->failed) {
         struct entry *entry = set->entries[build->next++];
-        if (entry->kernel)
+        if (!to_build(entry))
             continue;
         pthread_mutex_unlock(&set->lock);
         bool done = build_entry(set, entry);
@@ -288,13 +345,95 @@ static uint32_t count_threads(const struct smr_kernel_set *set, uint32_t n_wante
     return smr_min_u32(smr_min_u32(n, MAX_THREADS), n_wanted);
 }
 
+// ---- trials -----------------------------------------------------------------------------------
+
+// The verdict on an entry that has been compiled, or was not. False, with an error, when it could not
+// be tried.
+static bool try_entry(struct smr_kernel_set *set, struct entry *entry)
+{
+    struct smr_verdict *verdict = &entry->verdict;
+    if (verdict->known)
+        return true;
+    smr_context_clear_error(set->context); // of a thread that could not compile this or another one
+    if (entry->kernel || create_kernel(set, entry)) {
+        const uint64_t begin = smr_time_ns();
+        if (!smr_trial_run(set, &entry->key, entry->push.words, verdict))
+            return false;
+        smr_log(set->context, SMR_LOG_DEBUG, "kernel %s: error %.2g, tried in %.1f ms",
+                smr_kernel_name(entry->kernel), verdict->error,
+                (double)(smr_time_ns() - begin) * 1e-6);
+        smr_verdict_keep(set->device, &entry->key, &entry->shader->spirv, verdict);
+        return true;
+    }
+    *verdict = (struct smr_verdict){.known = 1};
+    snprintf(verdict->problem, sizeof verdict->problem, "it does not compile: %s",
+             smr_context_error(set->context));
+    if (smr_context_status(set->context) == SMR_ERROR_DEVICE) // no want of memory
+        smr_verdict_keep(set->device, &entry->key, &entry->shader->spirv, verdict);
+    smr_context_clear_error(set->context);
+    return true;
+}
+
+// Give up a variant. The plain one is used all the same: there is no other.
+static void reject(struct smr_kernel_set *set, const struct entry *entry)
+{
+    if (entry->key.variant) {
+        smr_trial_report(set->device, &entry->key, &entry->verdict, set->n_rejected == 0);
+        entry->shader->rejected = true;
+        set->n_rejected++;
+    } else if (!set->warned) {
+        smr_trial_report(set->device, &entry->key, &entry->verdict, true);
+        set->warned = true;
+    }
+}
+
+static uint32_t count_trials(const struct smr_kernel_set *set)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < set->n_entries; i++)
+        n += set->entries[i]->on_trial && !set->entries[i]->verdict.known;
+    return n;
+}
+
+// Try what is new, one after the other, and give up what does not pass.
+static bool try_entries(struct smr_kernel_set *set,
+                        void (*progress)(void *user, const char *what, float fraction), void *user)
+{
+    const uint64_t begin = smr_time_ns();
+    const uint32_t n_trials = count_trials(set);
+    uint32_t n_seen = 0, n_right = 0, n_tried = 0;
+    for (uint32_t i = 0; i < set->n_entries; i++) {
+        struct entry *entry = set->entries[i];
+        const bool known = entry->verdict.known;
+        if (!entry->on_trial || entry->shader->rejected)
+            continue;
+        if (!try_entry(set, entry))
+            return false;
+        entry->on_trial = false;
+        n_seen++;
+        n_tried += !known;
+        n_right += entry->verdict.right;
+        if (!entry->verdict.right)
+            reject(set, entry);
+        if (progress && !known)
+            progress(user, "checking kernels", (float)n_tried / (float)n_trials);
+    }
+    if (n_seen)
+        smr_log(set->context, SMR_LOG_INFO,
+                "kernels: %u of %u new ones compute as plain C does; %u tried now, in %.2f s",
+                n_right, n_seen, n_tried, (double)(smr_time_ns() - begin) * 1e-9);
+    return true;
+}
+
+// ---- all of it --------------------------------------------------------------------------------
+
 bool smr_kernel_set_build(struct smr_kernel_set *set,
                           void (*progress)(void *user, const char *what, float fraction),
                           void *user)
 {
     struct build build = {.set = set};
     for (uint32_t i = 0; i < set->n_entries; i++)
-        build.n_wanted += !set->entries[i]->kernel;
+        build.n_wanted += to_build(set->entries[i]);
     if (!build.n_wanted)
         return true;
 
@@ -321,18 +460,18 @@ bool smr_kernel_set_build(struct smr_kernel_set *set,
     pthread_mutex_unlock(&set->lock);
     for (uint32_t i = 0; i < n_threads; i++)
         pthread_join(threads[i], NULL);
-    return !build.failed;
+    return !build.failed && try_entries(set, progress, user);
 }
 
 // ---- use --------------------------------------------------------------------------------------
 
 smr_kernel *smr_kernel_set_get(struct smr_kernel_set *set, const struct smr_kernel_key *key)
 {
-    if (!smr_kernel_set_request(set, key))
+    if (!smr_kernel_set_request(set, key, NULL))
         return NULL;
     struct entry *entry = find_entry(set, key);
-    if (!entry->kernel && !build_entry(set, entry))
-        return NULL;
+    if (!entry->kernel && (!entry->shader || need_shader(set, entry)))
+        create_kernel(set, entry);
     return entry->kernel;
 }
 

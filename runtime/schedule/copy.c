@@ -11,9 +11,9 @@ static bool record(struct smr_schedule *schedule)
     struct smr_copy_pages_push push = {.n_copies = params->max_sequences,
                                        .page_size = params->page_size,
                                        .slot_words = slot_size / 4};
-    struct smr_kernel_key key;
+    struct smr_kernel_key key; // of the one variant there is: nothing to choose anew
     if (!smr_kernel_choose(schedule->kernels, SMR_KERNEL_COPY_PAGES, SMR_F32, &push, &key) ||
-        !smr_kernel_set_request(schedule->kernels, &key) ||
+        !smr_kernel_set_request(schedule->kernels, &key, &push) ||
         !smr_kernel_set_build(schedule->kernels, NULL, NULL))
         return false;
     schedule->copy_list = smr_list_create(schedule->device, "copy pages");

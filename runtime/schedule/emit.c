@@ -355,19 +355,6 @@ static void emit_reduce(struct emitter *e)
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
 }
 
-// Each dispatch's kernel, now that its parameters are final.
-static bool choose_kernels(struct smr_schedule *schedule, struct smr_program *program)
-{
-    for (uint32_t i = 0; i < program->n_dispatches; i++) {
-        struct smr_dispatch *dispatch = &program->dispatches[i];
-        if (!smr_kernel_choose(schedule->kernels, dispatch->key.id,
-                               (enum smr_type)dispatch->key.type, dispatch->push, &dispatch->key) ||
-            !smr_kernel_set_request(schedule->kernels, &dispatch->key))
-            return false;
-    }
-    return true;
-}
-
 bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *program,
                        const struct smr_placement *placement)
 {
@@ -389,5 +376,5 @@ bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *progra
         if (on_batch || rows_of(&e, e.op->out))
             emitters[e.op->kind](&e);
     }
-    return !e.failed && choose_kernels(schedule, program);
+    return !e.failed;
 }

@@ -75,14 +75,33 @@ static bool record(struct smr_schedule *schedule, struct smr_program *program,
     return smr_list_end(program->list);
 }
 
+// Choose each dispatch's kernel and compile it. Where one turns out not to compute rightly on this
+// device, once more: another is chosen then.
+static bool choose_kernels(struct smr_schedule *schedule, const struct smr_program *program)
+{
+    struct smr_kernel_set *kernels = schedule->kernels;
+    uint32_t n_rejected;
+    do {
+        n_rejected = smr_kernel_set_n_rejected(kernels);
+        for (uint32_t i = 0; i < program->n_dispatches; i++) {
+            struct smr_dispatch *dispatch = &program->dispatches[i];
+            if (!smr_kernel_choose(kernels, dispatch->key.id, (enum smr_type)dispatch->key.type,
+                                   dispatch->push, &dispatch->key) ||
+                !smr_kernel_set_request(kernels, &dispatch->key, dispatch->push))
+                return false;
+        }
+        if (!smr_kernel_set_build(kernels, schedule->params.progress, schedule->params.user))
+            return false;
+    } while (smr_kernel_set_n_rejected(kernels) > n_rejected);
+    return true;
+}
+
 static bool make(struct smr_schedule *schedule, struct smr_program *program,
                  const struct smr_placement *placement)
 {
     uint64_t start = smr_time_ns();
-    bool done =
-        smr_schedule_emit(schedule, program, placement) &&
-        smr_kernel_set_build(schedule->kernels, schedule->params.progress, schedule->params.user) &&
-        record(schedule, program, placement);
+    bool done = smr_schedule_emit(schedule, program, placement) &&
+                choose_kernels(schedule, program) && record(schedule, program, placement);
     smr_free(schedule->context, program->dispatches);
     program->dispatches = NULL;
     schedule->compile_ns += smr_time_ns() - start;

@@ -1,0 +1,209 @@
+// trial_cases.c - the cases of a trial: the push that a kernel was chosen for, made small.
+//
+// A small push must still choose the same constants, or it would try another kernel. What the
+// constants do not tell apart (flags, activations, windows, splits) is tried whatever the model
+// needs of it, because verdicts are kept by key. Sizes end in the middle of whatever the variants
+// do at a time.
+#include "kernel/registry.h"
+#include "kernel/trial.h"
+
+#include <string.h>
+
+// A push in the making.
+struct small {
+    smr_device *device;
+    const struct smr_kernel_key *key;
+    const void *push; // being changed
+    uint32_t number;  // of the case
+    struct smr_case_params *params;
+};
+
+static bool same_kernel(const struct small *s)
+{
+    struct smr_kernel_key key;
+    return smr_kernel_variant_key(s->device, s->key->id, (enum smr_type)s->key->type,
+                                  s->key->variant, s->push, &key) &&
+           smr_kernel_keys_equal(&key, s->key);
+}
+
+// Set a field of the push, unless another kernel would be chosen then.
+static bool try_size(const struct small *s, uint32_t *field, uint32_t size)
+{
+    const uint32_t before = *field;
+    *field = size;
+    if (same_kernel(s))
+        return true;
+    *field = before;
+    return false;
+}
+
+// Take the first of the sizes that is less and chooses the same kernel.
+static void shrink(const struct small *s, uint32_t *field, const uint32_t *sizes, size_t n_sizes)
+{
+    for (size_t i = 0; i < n_sizes; i++)
+        if (sizes[i] < *field && try_size(s, field, sizes[i]))
+            return;
+}
+
+static void shrink_to(const struct small *s, uint32_t *field, uint32_t size)
+{
+    shrink(s, field, &size, 1);
+}
+
+// ---- per kernel: false when there is no case of this number -----------------------------------
+
+static bool embed_case(const struct small *s, void *push)
+{
+    struct smr_embed_push *p = push;
+    shrink_to(s, &p->n_cols, 2304);
+    p->n_rows = 5;
+    p->index_stride = 4;
+    p->index_offset = 0;
+    p->row_begin = 10;
+    p->row_count = 17;
+    p->table_at = 32;
+    p->flags = s->number ? SMR_EMBED_ADD : 0;
+    return s->number < 2;
+}
+
+static bool norm_case(const struct small *s, void *push)
+{
+    struct smr_norm_push *p = push;
+    shrink_to(s, &p->n_cols, 2304);
+    p->n_rows = p->n_heads = 2;
+    p->in_stride = p->out_stride = 2 * p->n_cols;
+    p->flags = s->number ? SMR_NORM_LAYER | SMR_NORM_BIAS : SMR_NORM_ADD;
+    return s->number < 2;
+}
+
+// One matrix that does not begin with its binding; or, where there is one row, three of them.
+static void make_parts(struct smr_matmul_push *p)
+{
+    const uint32_t n_parts = p->n_rows == 1 ? SMR_MATVEC_MAX_PARTS : 1;
+    for (uint32_t i = 0; i < SMR_MATVEC_MAX_PARTS; i++) {
+        const uint32_t part = smr_min_u32(i, n_parts - 1);
+        p->parts[i] = (struct smr_matmul_part){.begin = p->n_out / n_parts * part,
+                                               .weight = 32 + 64 * part,
+                                               .y = 2 * part,
+                                               .bias = part};
+    }
+}
+
+static bool matmul_case(const struct small *s, void *push)
+{
+    static const uint32_t outs[] = {67, 515, 1027, 2051};
+    struct smr_matmul_push *p = push;
+    shrink(s, &p->n_out, outs, SMR_COUNT(outs));
+    if (s->key->id == SMR_KERNEL_MATVEC) {
+        shrink_to(s, &p->n_cols, 4352);
+    } else {
+        shrink_to(s, &p->n_cols, 1280);
+        if (!try_size(s, &p->n_rows, 69) && !try_size(s, &p->n_rows, 21))
+            shrink_to(s, &p->n_rows, 9);
+    }
+    make_parts(p);
+    p->out_offset = p->n_rows == 1 ? 0 : 3;
+    p->in_stride = p->n_cols;
+    p->out_stride = p->n_out + 5;
+    p->flags = SMR_MATMUL_BIAS | SMR_MATMUL_ADD;
+    return s->number < 1;
+}
+
+static bool rope_store_case(const struct small *s, void *push)
+{
+    struct smr_rope_store_push *p = push;
+    p->n_rows = 6;
+    p->n_heads = smr_min_u32(p->n_heads, 3);
+    p->n_kv_heads = smr_min_u32(p->n_kv_heads, 2);
+    p->q_stride = p->n_heads * p->head_dim;
+    p->k_stride = p->v_stride = p->n_kv_heads * p->head_dim;
+    p->flags = s->number ? 0 : SMR_ROPE_NEOX;
+    p->magnitude = 1.25f;
+    s->params->last_position = 5000;
+    return s->number < 2;
+}
+
+// A prompt, or one row with many keys; then rows anywhere with window, soft-capping and splits; and
+// for models that have such attention, sources that are seen whole, with biases.
+static bool attention_case(const struct small *s, void *push)
+{
+    struct smr_attention_push *p = push;
+    const uint32_t sharing = p->n_heads / p->n_kv_heads;
+    const bool whole = p->flags;
+    p->n_kv_heads = smr_min_u32(p->n_kv_heads, 2);
+    p->n_heads = p->n_kv_heads * sharing;
+    p->q_stride = p->out_stride = p->n_heads * p->head_dim;
+    p->n_splits = s->number == 1 ? 3 : 1;
+    p->window = s->number == 1 ? 70 : 0;
+    p->softcap = s->number == 1 ? 20.0f : 0;
+    p->scale = 0.3f;
+    p->flags = s->number == 2 ? SMR_ATTENTION_FULL | SMR_ATTENTION_BIAS : 0;
+    p->reach = 20;
+    try_size(s, &p->n_rows, 19);
+    const bool prompt = s->number == 0 && p->n_rows > 1;
+    s->params->last_position = prompt ? 0 : 130;
+    s->params->n_sequences = prompt || p->n_rows == 1 ? 1 : 2;
+    p->max_pages = (prompt ? p->n_rows : s->params->last_position) / p->page_size + 1;
+    return s->number < (whole ? 3 : 2);
+}
+
+static bool attention_merge_case(const struct small *s, void *push)
+{
+    struct smr_attention_merge_push *p = push;
+    p->n_rows = 3;
+    p->n_heads = smr_min_u32(p->n_heads, 3);
+    p->out_stride = p->n_heads * p->head_dim;
+    return s->number < 1;
+}
+
+static bool activate_case(const struct small *s, void *push)
+{
+    struct smr_activate_push *p = push;
+    p->n_cols = p->gate_stride = p->up_stride = p->out_stride = 301;
+    p->n_rows = 2;
+    p->activation = s->number;
+    p->flags = p->activation == SMR_ACT_SOFTCAP ? SMR_ACTIVATE_NO_UP : 0;
+    p->param = 3;
+    return s->number <= SMR_ACT_SOFTCAP;
+}
+
+static bool reduce_case(const struct small *s, void *push)
+{
+    struct smr_reduce_push *p = push;
+    p->n_cols = p->in_stride = 2100;
+    p->n_rows = 2;
+    return s->number < 1;
+}
+
+static bool copy_pages_case(const struct small *s, void *push)
+{
+    struct smr_copy_pages_push *p = push;
+    p->n_copies = 4;
+    p->page_size = smr_min_u32(p->page_size, 8);
+    p->slot_words = smr_min_u32(p->slot_words, 300);
+    return s->number < 1;
+}
+
+// ---- all kernels ------------------------------------------------------------------------------
+
+bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const void *push,
+                    uint32_t number, struct smr_trial_push *memory, struct smr_case_params *params)
+{
+    static bool (*const cases[SMR_N_KERNELS])(const struct small *s, void *push) = {
+        [SMR_KERNEL_EMBED] = embed_case,
+        [SMR_KERNEL_NORM] = norm_case,
+        [SMR_KERNEL_MATVEC] = matmul_case,
+        [SMR_KERNEL_MATMUL] = matmul_case,
+        [SMR_KERNEL_ROPE_STORE] = rope_store_case,
+        [SMR_KERNEL_ATTENTION] = attention_case,
+        [SMR_KERNEL_ATTENTION_MERGE] = attention_merge_case,
+        [SMR_KERNEL_ACTIVATE] = activate_case,
+        [SMR_KERNEL_REDUCE] = reduce_case,
+        [SMR_KERNEL_COPY_PAGES] = copy_pages_case,
+    };
+    memcpy(memory->words, push, smr_kernel_desc(key->id)->push_size);
+    *params = (struct smr_case_params){
+        .id = key->id, .type = (enum smr_type)key->type, .push = memory->words};
+    const struct small s = {device, key, memory->words, number, params};
+    return cases[key->id](&s, memory->words) && same_kernel(&s);
+}

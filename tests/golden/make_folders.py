@@ -9,6 +9,7 @@ expectation is computed, in float32: nothing here knows GGUF.
 Needs: numpy, torch, transformers 5, safetensors, tokenizers. All random numbers come from fixed seeds.
 """
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 import transformers
 
+import make_encoder_decoder as ed
 import make_models as mm
 
 T = transformers
@@ -81,6 +83,47 @@ FOLDERS = {
                          prompt=30),
 }
 
+# As FOLDERS; cases: lengths of the source and of the text after the start token. drop: keys of
+# config.json that are taken out, set: what is put there.
+ENCODER_DECODERS = {
+    # As the real ones are written, which say by tie_word_embeddings that outputs are not scaled.
+    "t5-gated-bf16": dict(cls="t5", dtype=torch.bfloat16, source=50, prompt=28,
+                          config=ed.t5(24, 2, 12, 37, 2, 3, 61, 8, 20, feed_forward_proj="gated-gelu",
+                                       tie_word_embeddings=False),
+                          drop=["scale_decoder_outputs", "dense_act_fn", "is_gated_act"],
+                          set=dict(tie_word_embeddings=False)),
+    "bart-f16": dict(cls="bart", dtype=torch.float16, source=60, prompt=24,
+                     config=ed.bart(24, 3, 41, 2, 3, 71, 100, 2)),
+    "marian": dict(cls="marian", source=40, prompt=24,
+                   config=ed.bart(20, 2, 33, 3, 2, 53, 130, 52, activation_function="swish",
+                                  scale_embedding=True)),
+}
+
+
+def build_encoder_decoder(name, spec, path):
+    rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    config_class, model_class = ed.CLASSES[spec["cls"]]
+    state = ed.random_weights(rng, spec["cls"], model_class(config_class(**spec["config"])))
+    shutil.rmtree(path, ignore_errors=True)
+    ed.build_model(spec, state).to(spec.get("dtype", torch.float32)).save_pretrained(path)
+    file = os.path.join(path, "config.json")
+    with open(file, encoding="utf-8") as f:
+        values = {k: v for k, v in json.load(f).items() if k not in spec.get("drop", [])}
+    with open(file, "w", encoding="utf-8") as f:
+        json.dump(values | spec.get("set", {}), f, indent=1)
+    return rng
+
+
+def make_encoder_decoder(name, spec, out):
+    path = os.path.join(out, "folders", name)
+    rng = build_encoder_decoder(name, spec, path)
+    source, prompt = ([int(t) for t in rng.integers(0, spec["config"]["vocab_size"], spec[key])]
+                      for key in ("source", "prompt"))
+    model = ed.CLASSES[spec["cls"]][1].from_pretrained(path, dtype=torch.float32,
+                                                       attn_implementation="eager").eval()
+    ed.write_case(os.path.join(out, name + "-folder.expect"), "folders/" + name, model, source,
+                  prompt)
+
 
 def build(name, spec, path):
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
@@ -111,6 +154,8 @@ def make(name, spec, out):
     decoded = mm.logits_of(model, prompt + tokens[:mm.DECODED])[-1]
     with open(os.path.join(out, name + "-folder.expect"), "w", encoding="utf-8") as f:
         f.write(f"model: folders/{name}\n")
+        if "text" in spec:
+            f.write("text: " + spec["text"] + "\n")
         if "context" in spec:
             f.write(f"context: {spec['context']}\n")
         f.write("prompt: " + " ".join(map(str, prompt)) + "\n")
@@ -127,13 +172,16 @@ def make(name, spec, out):
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", nargs="*", default=list(FOLDERS))
+    parser.add_argument("--only", nargs="*", default=[*FOLDERS, *ENCODER_DECODERS])
     parser.add_argument("--out", default=here)
     args = parser.parse_args()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
     for name in args.only:
-        make(name, FOLDERS[name], args.out)
+        if name in FOLDERS:
+            make(name, FOLDERS[name], args.out)
+        else:
+            make_encoder_decoder(name, ENCODER_DECODERS[name], args.out)
 
 
 if __name__ == "__main__":

@@ -156,6 +156,49 @@ struct smr_model_info {
 };
 SMR_API void smr_model_info(const smr_model *model, struct smr_model_info *info);
 
+// ---- conversion -------------------------------------------------------------------------------
+
+// What happens to one tensor.
+struct smr_convert_tensor {
+    const char *name;
+    enum smr_type from, to;
+    enum smr_type wanted;        // differs from `to` where rows are no multiple of its block
+    uint64_t from_size, to_size; // bytes
+};
+
+struct smr_convert_params {
+    // What most weights become: "q8_0", "q4_k_m", a name that smr_convert_type() gives. Which tensors
+    // get a better type under it is llama.cpp's choice (llama-quantize). NULL: "q8_0".
+    const char *type;
+    bool pure;    // all matrices become the type itself
+    bool replace; // the file may exist
+    // Called for each tensor before any is converted. Optional.
+    void (*tensor)(void *user, const struct smr_convert_tensor *tensor);
+    // Progress, in bytes of the source's weights. Return false to cancel. Optional.
+    bool (*progress)(void *user, uint64_t n_done, uint64_t n_total);
+    void *user;
+};
+
+struct smr_convert_result {
+    uint64_t from_size, to_size; // bytes of weights
+    uint64_t file_size;          // bytes
+    uint32_t n_tensors;
+    uint32_t n_requantized; // tensors that lost a second time: they were quantised before
+    uint32_t n_fallbacks;   // tensors that could not have the type that was wanted for them
+    bool cancelled;         // progress() returned false
+    uint64_t time_ns;
+};
+
+// Write a model as one GGUF file of other types, which llama.cpp loads too. The file appears whole or
+// not at all. `result` may be NULL. Returns false on errors, and when cancelled.
+SMR_API bool smr_convert(smr_model *model, const char *path,
+                         const struct smr_convert_params *params,
+                         struct smr_convert_result *result);
+
+// The names of types to convert to, by index; NULL past the last one. `what`, when not NULL, receives
+// a phrase about it.
+SMR_API const char *smr_convert_type(size_t index, const char **what);
+
 // ---- text -------------------------------------------------------------------------------------
 
 enum smr_tokenize_flags {

@@ -21,6 +21,7 @@ ROOMS = {
     "kernel": ["base", "device"],
     "model": ["base"],
     "text": ["base", "model"],
+    "convert": ["base", "device", "model", "text"],
     "graph": ["base", "model"],
     "schedule": ["base", "device", "kernel", "model", "graph"],
     "generate": ["base", "device", "kernel", "model", "text", "graph", "schedule"],
@@ -28,6 +29,7 @@ ROOMS = {
 
 # Headers that only their own room includes.
 PRIVATE = {
+    "convert/choose.h",
     "device/device_impl.h",
     "device/hazards.h",
     "device/identity.h",

@@ -9,7 +9,8 @@
 // whoever parses must therefore copy what it checks before it relies on it.
 struct smr_map {
     const uint8_t *data;
-    size_t size; // bytes
+    size_t size;            // bytes
+    uint64_t device, inode; // which file it is, whatever its name
 };
 // Fails with SMR_ERROR_MODEL naming the path and the system's reason; an empty file fails too.
 bool smr_map_open(smr_context *context, const char *path, struct smr_map *map);

@@ -44,7 +44,8 @@ bool smr_map_open(smr_context *context, const char *path, struct smr_map *map)
         void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
         done = data != MAP_FAILED;
         if (done)
-            *map = (struct smr_map){.data = data, .size = size};
+            *map = (struct smr_map){
+                .data = data, .size = size, .device = status.st_dev, .inode = status.st_ino};
         else
             smr_fail(context, SMR_ERROR_MODEL, "%s: cannot be mapped: %s", path,
                      reason(errno, text, sizeof text));

@@ -53,6 +53,8 @@ void smr_metadata_init(struct smr_metadata *metadata, struct smr_arena *arena);
 
 // Set `key` to a value; one that is there already is replaced. Keys, texts and elements are copied.
 // The first failure for memory is recorded and sticks in `failed`; later calls do nothing.
+void smr_metadata_set(struct smr_metadata *metadata, const char *key,
+                      const struct smr_gguf_value *value); // text and elements are not copied
 void smr_metadata_set_u32(struct smr_metadata *metadata, const char *key, uint32_t value);
 void smr_metadata_set_f32(struct smr_metadata *metadata, const char *key, float value);
 void smr_metadata_set_bool(struct smr_metadata *metadata, const char *key, bool value);

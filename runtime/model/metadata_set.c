@@ -25,7 +25,8 @@ static bool grow(struct smr_metadata *metadata)
     return true;
 }
 
-static void set(struct smr_metadata *metadata, const char *key, const struct smr_gguf_value *value)
+void smr_metadata_set(struct smr_metadata *metadata, const char *key,
+                      const struct smr_gguf_value *value)
 {
     if (metadata->failed)
         return;
@@ -45,17 +46,20 @@ static void set(struct smr_metadata *metadata, const char *key, const struct smr
 
 void smr_metadata_set_u32(struct smr_metadata *metadata, const char *key, uint32_t value)
 {
-    set(metadata, key, &(struct smr_gguf_value){.type = SMR_GGUF_U32, .integer = value});
+    smr_metadata_set(metadata, key,
+                     &(struct smr_gguf_value){.type = SMR_GGUF_U32, .integer = value});
 }
 
 void smr_metadata_set_f32(struct smr_metadata *metadata, const char *key, float value)
 {
-    set(metadata, key, &(struct smr_gguf_value){.type = SMR_GGUF_F32, .real = (double)value});
+    smr_metadata_set(metadata, key,
+                     &(struct smr_gguf_value){.type = SMR_GGUF_F32, .real = (double)value});
 }
 
 void smr_metadata_set_bool(struct smr_metadata *metadata, const char *key, bool value)
 {
-    set(metadata, key, &(struct smr_gguf_value){.type = SMR_GGUF_BOOL, .integer = value});
+    smr_metadata_set(metadata, key,
+                     &(struct smr_gguf_value){.type = SMR_GGUF_BOOL, .integer = value});
 }
 
 void smr_metadata_set_string_n(struct smr_metadata *metadata, const char *key, const char *text,
@@ -63,7 +67,8 @@ void smr_metadata_set_string_n(struct smr_metadata *metadata, const char *key, c
 {
     const char *copy = metadata->failed ? NULL : smr_arena_strndup(metadata->arena, text, size);
     if (copy)
-        set(metadata, key,
+        smr_metadata_set(
+            metadata, key,
             &(struct smr_gguf_value){.type = SMR_GGUF_STRING, .text = copy, .text_size = size});
     else
         metadata->failed = true;
@@ -99,10 +104,10 @@ static uint8_t *begin_array(struct smr_metadata *metadata, size_t n, size_t size
 static void set_array(struct smr_metadata *metadata, const char *key, enum smr_gguf_type type,
                       size_t n, const uint8_t *bytes, size_t size)
 {
-    set(metadata, key,
-        &(struct smr_gguf_value){
-            .type = SMR_GGUF_ARRAY,
-            .array = {.type = type, .n = n, .cursor = smr_cursor_make(bytes, size)}});
+    smr_metadata_set(metadata, key,
+                     &(struct smr_gguf_value){
+                         .type = SMR_GGUF_ARRAY,
+                         .array = {.type = type, .n = n, .cursor = smr_cursor_make(bytes, size)}});
 }
 
 void smr_metadata_set_u32s(struct smr_metadata *metadata, const char *key, const uint32_t *values,

@@ -402,3 +402,16 @@ bool smr_model_mapping(const struct smr_model *model, uint32_t index, const void
     *size = file->maps[index].size;
     return true;
 }
+
+bool smr_model_reads(const struct smr_model *model, const char *path)
+{
+    struct stat info;
+    if (stat(path, &info))
+        return false;
+    for (uint32_t i = 0; i < model->file->n_maps; i++) {
+        const struct smr_map *map = &model->file->maps[i];
+        if (map->device == info.st_dev && map->inode == info.st_ino)
+            return true;
+    }
+    return false;
+}

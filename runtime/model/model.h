@@ -138,6 +138,9 @@ const char *smr_model_tokenizer(const struct smr_model *model);
 bool smr_model_mapping(const struct smr_model *model, uint32_t index, const void **data,
                        size_t *size);
 
+// Whether `path` is a file that the model is read from, by this name or another.
+bool smr_model_reads(const struct smr_model *model, const char *path);
+
 // NULL when there is none. O(1): a hash table. Where `tensors` has queries, keys and values in one
 // (attn_qkv), or gate and up (ffn_up of twice n_ff), their parts are found as attn_q, attn_k, attn_v,
 // ffn_gate and ffn_up.

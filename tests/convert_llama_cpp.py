@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Compare samara convert with llama.cpp on a real model. By hand, since it needs a model.
+
+    python convert_llama_cpp.py SAMARA MODEL.gguf|FOLDER [TYPE...]
+
+For each type (default: f32 f16 q8_0 q4_0 q4_k): converts the model, and
+- where the source is a GGUF file: lets llama.cpp quantise it too; all tensors must have the same type
+  and the same bytes;
+- loads the result in llama.cpp, generates 32 tokens there for each of three prompts, always the most
+  likely one, and has samara do the same along that text. A difference counts where llama.cpp finds its
+  token more than LIMITS likelier (in logits) than the second: on processors it rounds activations to 8
+  bits before it multiplies them with quantised weights, and to f16 with those of f16, and samara does not.
+
+Needs the PyPI packages llama-cpp-python, gguf and numpy, and disk for three copies of the model.
+"""
+import ctypes
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import gguf
+import llama_cpp
+import numpy as np
+
+FILE_TYPES = {"f32": 0, "f16": 1, "bf16": 32, "q4_0": 2, "q4_1": 3, "q5_0": 8, "q5_1": 9, "q8_0": 7,
+              "q2_k": 10, "q3_k_s": 11, "q3_k_m": 12, "q3_k": 12, "q3_k_l": 13, "q4_k_s": 14,
+              "q4_k_m": 15, "q4_k": 15, "q5_k_s": 16, "q5_k_m": 17, "q5_k": 17, "q6_k": 18,
+              "iq4_nl": 25}
+LIMITS = {"f32": 0.05, "f16": 0.05, "bf16": 0.1}
+QUANTIZED_LIMIT = 0.5
+PROMPTS = ["The capital of France is", "def fibonacci(n):\n", "Once upon a time, in a land far away,"]
+N_PREDICT = 32
+
+
+@llama_cpp.llama_log_callback
+def no_log(level, text, user):
+    pass
+
+
+def quantize(source, target, kind):
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype = FILE_TYPES[kind]
+    params.allow_requantize = True
+    code = llama_cpp.llama_model_quantize(source.encode(), target.encode(), ctypes.byref(params))
+    assert code == 0, f"llama.cpp did not quantise to {kind}"
+
+
+def same_tensors(ours, theirs):
+    ours = {t.name: t for t in gguf.GGUFReader(ours).tensors}
+    theirs = {t.name: t for t in gguf.GGUFReader(theirs).tensors}
+    wrong = [f"{name} is only in one file" for name in ours.keys() ^ theirs.keys()]
+    for name in ours.keys() & theirs.keys():
+        a, b = ours[name], theirs[name]
+        if a.tensor_type != b.tensor_type:
+            wrong.append(f"{name}: {a.tensor_type.name}, llama.cpp has {b.tensor_type.name}")
+        elif a.data.tobytes() != b.data.tobytes():
+            differ = np.count_nonzero(a.data.reshape(-1) != b.data.reshape(-1))
+            wrong.append(f"{name}: {differ} of {a.data.size} elements differ")
+    return wrong, len(ours)
+
+
+def greedy(llama, prompt):
+    """(tokens of the prompt, generated tokens, gap to the second at each)."""
+    tokens = llama.tokenize(prompt.encode(), add_bos=True, special=False)
+    llama.reset()
+    llama.eval(tokens)
+    out, gaps = [], []
+    for _ in range(N_PREDICT):
+        logits = llama.scores[llama.n_tokens - 1]
+        second, first = np.sort(logits)[-2:]
+        out.append(int(np.argmax(logits)))
+        gaps.append(float(first - second))
+        llama.eval(out[-1:])
+    return tokens, out, gaps
+
+
+def samara_tokens(samara, model, prompt, n):
+    done = subprocess.run([samara, "run", model, "--tokens", ",".join(map(str, prompt)), "--json",
+                           "--temp", "0", "-n", str(n), "--ignore-eos", "-q"], check=True,
+                          capture_output=True)
+    return json.loads(done.stdout)["tokens"]
+
+
+def compare_tokens(samara, model, limit):
+    """How many tokens agreed; differences that count."""
+    llama = llama_cpp.Llama(model, n_ctx=256, logits_all=True, verbose=False)
+    n_same, wrong = 0, []
+    for prompt in PROMPTS:
+        tokens, theirs, gaps = greedy(llama, prompt)
+        at = 0
+        while at < N_PREDICT:  # from a difference on, along llama.cpp's text
+            ours = samara_tokens(samara, model, tokens + theirs[:at], N_PREDICT - at)
+            same = sum(1 for _ in itertools.takewhile(lambda p: p[0] == p[1], zip(ours, theirs[at:])))
+            n_same += same
+            at += same
+            if at < N_PREDICT and gaps[at] > limit:
+                wrong.append(f"{prompt!r}: token {at} is {ours[same]}, llama.cpp has {theirs[at]}, "
+                             f"{gaps[at]:.2f} more likely")
+            at += 1
+    return n_same, wrong
+
+
+def main():
+    samara, source, types = sys.argv[1], sys.argv[2], sys.argv[3:] or ["f32", "f16", "q8_0", "q4_0", "q4_k"]
+    llama_cpp.llama_log_set(no_log, ctypes.c_void_p(0))
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in types:
+            ours, theirs = os.path.join(folder, "ours.gguf"), os.path.join(folder, "theirs.gguf")
+            subprocess.run([samara, "convert", source, ours, "--type", kind, "--force", "-q"],
+                           check=True, stdout=subprocess.DEVNULL)
+            wrong, text = [], ""
+            if os.path.isfile(source):
+                quantize(source, theirs, kind)
+                wrong, n = same_tensors(ours, theirs)
+                text = f"{n - len(wrong)} of {n} tensors are llama.cpp's, "
+            n_same, differences = compare_tokens(samara, ours, LIMITS.get(kind, QUANTIZED_LIMIT))
+            wrong += differences
+            print(f"{kind}: {text}{n_same} of {N_PREDICT * len(PROMPTS)} tokens")
+            for line in wrong[:10]:
+                print("  " + line)
+            failed |= bool(wrong)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

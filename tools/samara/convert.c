@@ -195,20 +195,26 @@ static int print_json(struct conversion *c, const struct smr_convert_result *res
     return json_print(c->tool.command, object, 0);
 }
 
+static const char *plural(uint32_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void print_notes(const struct conversion *c, const struct smr_convert_result *result)
 {
     const char *name = c->tool.command;
     for (int wanted = 0; wanted < N_TYPES; wanted++)
-        for (int to = 0; to < N_TYPES; to++)
-            if (c->replaced[wanted][to])
+        for (int to = 0; to < N_TYPES; to++) {
+            const uint32_t n = c->replaced[wanted][to];
+            if (n)
                 note(name,
-                     "%" PRIu32 " tensors are %s: their rows are no multiple of %s's %" PRIu32,
-                     c->replaced[wanted][to], type_name((enum smr_type)to),
-                     type_name((enum smr_type)wanted),
+                     "%s instead of %s for %" PRIu32 " tensor%s: rows are no multiple of %" PRIu32,
+                     type_name((enum smr_type)to), type_name((enum smr_type)wanted), n, plural(n),
                      smr_type_info((enum smr_type)wanted)->block_elements);
+        }
     if (result->n_requantized)
-        note(name, "%" PRIu32 " tensors were quantised before and have lost twice",
-             result->n_requantized);
+        note(name, "%" PRIu32 " tensor%s had been quantised before: a second loss",
+             result->n_requantized, plural(result->n_requantized));
 }
 
 static int print_summary(struct conversion *c, const struct smr_convert_result *result)

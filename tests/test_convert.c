@@ -96,7 +96,7 @@ static void assert_same_tensors(const smr_model *a, const smr_model *b)
 
 static bool same_value(const struct smr_gguf_value *a, const struct smr_gguf_value *b)
 {
-    if (a->type != b->type || a->integer != b->integer || memcmp(&a->real, &b->real, 8) != 0)
+    if (a->type != b->type || a->integer != b->integer || a->real != b->real)
         return false;
     if (a->type == SMR_GGUF_STRING)
         return a->text_size == b->text_size && !memcmp(a->text, b->text, a->text_size);

@@ -1,6 +1,6 @@
 // test_convert.c - samara convert's library: what is written, which types, and that a failure leaves
 // nothing behind. The blocks themselves: test_quantize.c; whole models against llama.cpp:
-// compare_llama_cpp.py.
+// convert_llama_cpp.py.
 #include "support.h"
 
 #include <dirent.h>

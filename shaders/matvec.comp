@@ -14,16 +14,28 @@
 
 void main()
 {
+#ifdef EXPERTS
+    if (!find_expert())
+        return;
+#endif
     uint n = (push.n_out + gl_NumWorkGroups.x - 1u) / gl_NumWorkGroups.x;
     uint first = min(gl_WorkGroupID.x * n, push.n_out);
+#ifdef EXPERTS
+    multiply_row(first, min(n, push.n_out - first), 0u);
+#else
     for (uint r = 0u; r < push.n_rows; r++)
         multiply_row(first, min(n, push.n_out - first), r);
+#endif
 }
 #elif defined(USE_LANES)
 #include "lib/lanes.glsl"
 
 void main()
 {
+#ifdef EXPERTS
+    if (!find_expert())
+        return;
+#endif
     uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
     multiply(group * gl_WorkGroupSize.x * OUT_ROWS, 0u);
 }
@@ -35,7 +47,7 @@ void main()
 #endif
 
 layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
-layout(constant_id = 1) const uint N_ROWS = 1u;   // = push.n_rows
+layout(constant_id = 1) const uint N_ROWS = 1u;   // = push.n_rows; of experts 1
 layout(constant_id = 2) const uint OUT_ROWS = 4u;
 
 #define WORKGROUP_SIZE gl_WorkGroupSize.x
@@ -82,6 +94,10 @@ void main()
     uint first = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * OUT_ROWS;
     if (first >= push.n_out)
         return;
+#ifdef EXPERTS
+    if (!find_expert())
+        return;
+#endif
 
     uint row[OUT_ROWS]; // first byte; the last row stands in for those that are not there
     [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++)
@@ -103,7 +119,7 @@ void main()
             MAYBE_UNROLL for (uint q = 0u; q < STEP_QUADS; q++) {
                 vec4 in_x[N_ROWS];
                 [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
-                    in_x[r] = load_x(r * push.in_stride + column + quad_column(q));
+                    in_x[r] = load_x(X_ROW(r) + column + quad_column(q));
                 [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++) {
                     vec4 w = quad(scales[o], bits[o], s, q);
                     [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
@@ -116,7 +132,7 @@ void main()
     uint c = n_units * UNIT + gl_LocalInvocationID.x;
     if (gl_LocalInvocationID.x < UNIT && c < push.n_cols) {
         [[unroll]] for (uint i = 0u; i < N_SUMS; i++)
-            sums[i] += weight(row[i / N_ROWS], c) * x[i % N_ROWS * push.in_stride + c];
+            sums[i] += weight(row[i / N_ROWS], c) * x[X_ROW(i % N_ROWS) + c];
     }
 #endif
     float results[N_SUMS]; // a copy, so that indexing it leaves the sums in registers

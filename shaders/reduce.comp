@@ -4,6 +4,7 @@
 // Bindings and parameters: struct smr_reduce_push in kernel.h; four words of output for a chunk.
 // One workgroup for a chunk; an invocation takes every WORKGROUP_SIZE-th logit of it.
 #include "lib/reduce.glsl"
+#include "lib/numerics.glsl"
 
 layout(set = 0, binding = 0) readonly buffer In { float logits[]; };
 layout(set = 0, binding = 1) writeonly buffer Out { uint reduced[]; };
@@ -17,13 +18,9 @@ const uint CHUNK = 1024u;
 shared uint lowest; // index of the maximum
 #endif
 
-// NaN counts as minus infinity, told by its bits because drivers may assume that there is none; and
-// infinities as finite numbers, so that their differences are.
 float logit(uint at)
 {
-    float value = logits[at];
-    uint magnitude = floatBitsToUint(value) & 0x7fffffffu;
-    return magnitude > 0x7f800000u ? -3.0e38 : clamp(value, -3.0e38, 3.0e38);
+    return finite(logits[at]);
 }
 
 #ifdef USE_RUNS

@@ -130,20 +130,17 @@ static void prefill(struct subject *s, uint32_t n_rows, float *logits)
     memcpy(logits, smr_schedule_logits(s->schedule), s->model->hparams.n_vocab * sizeof(float));
 }
 
-static void split_weights_give_the_same_logits(void **state)
+// The logits of a model whose weights are split into parts of a size are those of the whole.
+static void compare_split(const char *name, uint64_t part_size)
 {
     static const uint32_t n_rows[] = {1, 5, 30};
-    const struct smr_tensor *embedding;
     struct subject whole = {0}, split = {0};
     static float a[4096], b[4096];
-    open_subject(&whole, "llama-text-bpe", 0);
-    assert_non_null(embedding = smr_model_tensor(whole.model, "token_embd.weight"));
-    uint32_t n_vocab = whole.model->hparams.n_vocab;
-    assert_true(n_vocab > 256 && n_vocab < SMR_COUNT(a));
-    uint64_t row_size = embedding->size / n_vocab;
+    open_subject(&whole, name, 0);
     uint64_t alignment = smr_device_limits(whole.device)->binding_alignment;
-    open_subject(&split, "llama-text-bpe", 256 * row_size + 4 + alignment);
-    uint32_t n_split = 0;
+    open_subject(&split, name, part_size + 4 + alignment);
+    uint32_t n_vocab = whole.model->hparams.n_vocab, n_split = 0;
+    assert_true(n_vocab < SMR_COUNT(a));
     for (uint32_t i = 0; i < split.graph.n_values; i++)
         n_split += split.schedule->placed[i].n_parts > 1;
     assert_true(n_split > 0);
@@ -177,6 +174,18 @@ static void products_of_one_input_are_one_dispatch(void **state)
     assert_int_equal(n_dispatches(&s, 1),
                      n_dispatches(&s, 9) - (3 * s.model->hparams.n_layers - 1));
     close_subject(&s);
+}
+
+static void split_weights_give_the_same_logits(void **state)
+{
+    const uint64_t row_size = 32 * sizeof(float); // of 283 tokens
+    compare_split("llama-text-bpe", 256 * row_size);
+}
+
+static void split_experts_give_the_same_logits(void **state)
+{
+    const uint64_t expert_size = 17 * 28 * sizeof(float); // of seven
+    compare_split("qwen3moe-e7", 6 * expert_size);
 }
 
 static void a_row_that_fits_nowhere_is_an_error(void **state)
@@ -236,6 +245,7 @@ int main(void)
         cmocka_unit_test(activations_keep_what_was_written),
         cmocka_unit_test(split_weights_give_the_same_logits),
         cmocka_unit_test(products_of_one_input_are_one_dispatch),
+        cmocka_unit_test(split_experts_give_the_same_logits),
         cmocka_unit_test(a_row_that_fits_nowhere_is_an_error),
         cmocka_unit_test(a_model_that_does_not_fit_says_so),
         cmocka_unit_test(programs_are_kept_by_shape),

@@ -126,22 +126,93 @@ bool smr_block_add_result(const struct smr_block *block, smr_id in, const char *
 
 // ---- feed-forward -------------------------------------------------------------------------------
 
+// act(gate) * up, or act(up) where there is no gate.
+static smr_id activate(const struct smr_block *block, smr_id gate, smr_id up)
+{
+    smr_id out = smr_block_activation(block, cols_of(block, up));
+    smr_graph_op(block->graph, &(struct smr_op){.kind = SMR_OP_ACTIVATE,
+                                                .in = gate ? gate : up,
+                                                .in2 = gate ? up : 0,
+                                                .out = out,
+                                                .layer = block->layer,
+                                                .activation = block->family->activation});
+    return out;
+}
+
+// in times the matrices `name` of the chosen experts: [rows, n_used, n_out]. `in` is [rows, n_in], or
+// [rows, n_used, n_in].
+static smr_id expert_project(const struct smr_block *block, smr_id in, smr_id choices,
+                             const char *name, uint32_t n_in, uint32_t n_out)
+{
+    uint32_t n_used = block->hparams->n_experts_used;
+    smr_id weight = smr_graph_experts(block->graph, n_in, n_out, block->hparams->n_experts,
+                                      "%s%s.weight", block->scope, name);
+    if (!weight)
+        return 0;
+    smr_id out = smr_block_activation(block, n_used * n_out);
+    smr_graph_op(block->graph, &(struct smr_op){.kind = SMR_OP_EXPERTS,
+                                                .in = in,
+                                                .in2 = choices,
+                                                .weight = weight,
+                                                .out = out,
+                                                .layer = block->layer,
+                                                .n_used = n_used});
+    return out;
+}
+
+// Which experts each row goes to, by the logits of `ffn_gate_inp`.
+static smr_id route(const struct smr_block *block, smr_id in)
+{
+    const struct smr_hparams *hparams = block->hparams;
+    smr_id logits = smr_block_project(block, in, "ffn_gate_inp", hparams->n_experts, false);
+    if (!logits)
+        return 0;
+    smr_id out = smr_block_activation(block, 2 * hparams->n_experts_used);
+    smr_graph_op(block->graph, &(struct smr_op){.kind = SMR_OP_ROUTE,
+                                                .in = logits,
+                                                .out = out,
+                                                .layer = block->layer,
+                                                .n_used = hparams->n_experts_used,
+                                                .normed = hparams->expert_weights_norm});
+    return out;
+}
+
+static bool mixture(const struct smr_block *block, smr_id in)
+{
+    uint32_t n_embd = cols_of(block, in), n_ff = block->hparams->n_ff_expert;
+    uint64_t n_used = block->hparams->n_experts_used;
+    if (n_used * smr_max_u32(n_embd, n_ff) > UINT32_MAX)
+        return smr_fail(block->graph->model->context, SMR_ERROR_MODEL,
+                        "%s: %llu experts of %u columns for each row: not possible",
+                        block->graph->model->path, (unsigned long long)n_used, n_ff);
+    smr_id choices = route(block, in), gate = 0, up = 0, down = 0;
+    if (!choices || !(gate = expert_project(block, in, choices, "ffn_gate_exps", n_embd, n_ff)) ||
+        !(up = expert_project(block, in, choices, "ffn_up_exps", n_embd, n_ff)) ||
+        !(down = expert_project(block, activate(block, gate, up), choices, "ffn_down_exps", n_ff,
+                                n_embd)))
+        return false;
+    smr_graph_op(block->graph, &(struct smr_op){.kind = SMR_OP_COMBINE,
+                                                .in = down,
+                                                .in2 = choices,
+                                                .out = block->stream,
+                                                .layer = block->layer,
+                                                .n_used = block->hparams->n_experts_used,
+                                                .add = true});
+    return true;
+}
+
 bool smr_block_feed_forward(const struct smr_block *block, smr_id in)
 {
     uint32_t n_ff = block->hparams->n_ff;
     bool gated = !block->family->ungated;
+    // Some models have layers with experts and layers without.
+    if (block->hparams->n_experts_used &&
+        smr_model_tensor_f(block->graph->model, "%sffn_gate_inp.weight", block->scope))
+        return mixture(block, in);
     smr_id gate = gated ? smr_block_project(block, in, "ffn_gate", n_ff, false) : 0;
     smr_id up = !gated || gate ? smr_block_project(block, in, "ffn_up", n_ff, false) : 0;
-    if (!up)
-        return false;
-    smr_id hidden = smr_block_activation(block, n_ff);
-    smr_graph_op(block->graph, &(struct smr_op){.kind = SMR_OP_ACTIVATE,
-                                                .in = gated ? gate : up,
-                                                .in2 = gated ? up : 0,
-                                                .out = hidden,
-                                                .layer = block->layer,
-                                                .activation = block->family->activation});
-    return smr_block_add_result(block, hidden, "ffn_down", "post_ffw_norm");
+    return up &&
+           smr_block_add_result(block, activate(block, gate, up), "ffn_down", "post_ffw_norm");
 }
 
 // ---- output -------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ smr_id smr_block_project(const struct smr_block *block, smr_id in, const char *n
 bool smr_block_add_result(const struct smr_block *block, smr_id in, const char *name,
                           const char *post_norm);
 
-// stream += the feed-forward of `in`.
+// stream += the feed-forward of `in`: of the experts that a router chooses, in layers that have one.
 bool smr_block_feed_forward(const struct smr_block *block, smr_id in);
 
 // The rows of `in` whose logits are wanted.

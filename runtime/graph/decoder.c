@@ -8,12 +8,13 @@
 // Flags of a row, and what a row without any is: block.h.
 static const struct smr_family families[] = {
     // Llama (arXiv:2302.13971, arXiv:2407.21783), Mistral (arXiv:2310.06825), Seed-Coder, Seed-X,
-    // SmolLM2, TinyLlama, Yi and many others
+    // Mixtral (arXiv:2401.04088), SmolLM2, TinyLlama, Yi and many others
     {.architecture = "llama"},
     // Qwen 2 and 2.5 (arXiv:2407.10671)
     {.architecture = "qwen2", .neox = true, .qkv_bias = true},
     // Qwen 3 (arXiv:2505.09388)
     {.architecture = "qwen3", .neox = true, .qk_norm = true},
+    {.architecture = "qwen3moe", .neox = true, .qk_norm = true},
     // Seed-OSS (https://github.com/ByteDance-Seed/seed-oss)
     {.architecture = "seed_oss", .neox = true, .qkv_bias = true, .ffn_norm = "post_attention_norm"},
     // Phi-3 (arXiv:2404.14219)

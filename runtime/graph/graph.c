@@ -55,17 +55,19 @@ static void shape_text(const struct smr_tensor *tensor, char *text, size_t size)
 }
 
 static bool has_shape(const struct smr_graph *graph, const struct smr_tensor *tensor, uint32_t n_in,
-                      uint32_t n_out)
+                      uint32_t n_out, uint32_t n)
 {
-    if (tensor->dims[0] == n_in && tensor->dims[1] == n_out && tensor->dims[2] == 1 &&
+    if (tensor->dims[0] == n_in && tensor->dims[1] == n_out && tensor->dims[2] == n &&
         tensor->dims[3] == 1)
         return true;
-    char shape[96];
+    char shape[96], wanted[48] = "";
     shape_text(tensor, shape, sizeof(shape));
+    if (n > 1)
+        snprintf(wanted, sizeof(wanted), " x %u", n);
     return smr_fail(graph->model->context, SMR_ERROR_MODEL,
                     "%s: tensor %s: its shape is %s, but the model's hyperparameters ask for "
-                    "%u x %u",
-                    graph->model->path, tensor->name, shape, n_in, n_out);
+                    "%u x %u%s",
+                    graph->model->path, tensor->name, shape, n_in, n_out, wanted);
 }
 
 static const struct smr_tensor *find(const struct smr_graph *graph, const char *format,
@@ -81,19 +83,17 @@ static bool missing(const struct smr_graph *graph, const char *name)
                     graph->model->path, name);
 }
 
-smr_id smr_graph_matrix(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, const char *format,
-                        ...)
+// `n` matrices in one tensor: dims are n_in, n_out, n.
+static smr_id matrices(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, uint32_t n,
+                       const char *format, va_list arguments)
 {
     char name[128];
-    va_list arguments;
-    va_start(arguments, format);
     const struct smr_tensor *tensor = find(graph, format, arguments, name, sizeof(name));
-    va_end(arguments);
     if (!tensor) {
         missing(graph, name);
         return 0;
     }
-    if (!has_shape(graph, tensor, n_in, n_out))
+    if (!has_shape(graph, tensor, n_in, n_out, n))
         return 0;
     if (tensor->type == SMR_I32) {
         smr_fail(graph->model->context, SMR_ERROR_MODEL, "%s: tensor %s: weights of type I32",
@@ -102,6 +102,26 @@ smr_id smr_graph_matrix(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, 
     }
     return smr_graph_value(
         graph, &(struct smr_value){.kind = SMR_VALUE_WEIGHT, .tensor = tensor, .n_cols = n_in});
+}
+
+smr_id smr_graph_matrix(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, const char *format,
+                        ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    smr_id id = matrices(graph, n_in, n_out, 1, format, arguments);
+    va_end(arguments);
+    return id;
+}
+
+smr_id smr_graph_experts(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, uint32_t n,
+                         const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    smr_id id = matrices(graph, n_in, n_out, n, format, arguments);
+    va_end(arguments);
+    return id;
 }
 
 // All numbers of a tensor as f32.
@@ -151,7 +171,7 @@ static const float *read_all(struct smr_graph *graph, uint32_t n_in, uint32_t n_
             missing(graph, name);
         return NULL;
     }
-    if (!has_shape(graph, tensor, n_in, n_out))
+    if (!has_shape(graph, tensor, n_in, n_out, 1))
         return NULL;
     const uint64_t n = (uint64_t)n_in * n_out;
     float *data = n <= UINT32_MAX ? smr_graph_numbers(graph, (uint32_t)n) : NULL;
@@ -202,8 +222,14 @@ void smr_graph_finish(struct smr_graph *graph)
 
 void smr_op_name(const struct smr_graph *graph, const struct smr_op *op, char *text, size_t size)
 {
-    static const char *const kinds[] = {"embed",     "norm",     "matmul", "rope_store",
-                                        "attention", "activate", "gather", "reduce"};
+    static const char *const kinds[] = {
+        [SMR_OP_EMBED] = "embed",         [SMR_OP_NORM] = "norm",
+        [SMR_OP_MATMUL] = "matmul",       [SMR_OP_ROPE_STORE] = "rope_store",
+        [SMR_OP_ATTENTION] = "attention", [SMR_OP_ACTIVATE] = "activate",
+        [SMR_OP_GATHER] = "gather",       [SMR_OP_ROUTE] = "route",
+        [SMR_OP_EXPERTS] = "experts",     [SMR_OP_COMBINE] = "combine",
+        [SMR_OP_REDUCE] = "reduce",
+    };
     const struct smr_tensor *tensor = graph->values[op->weight].tensor;
     if (tensor)
         snprintf(text, size, "%s %s", kinds[op->kind], tensor->name);

@@ -56,6 +56,9 @@ enum smr_op_kind {
                        // [n_heads, 2 * reach + 1]
     SMR_OP_ACTIVATE,   // out = act(in) * in2, or act(in) without in2
     SMR_OP_GATHER,     // out = the rows of in whose logits are wanted
+    SMR_OP_ROUTE,      // out = choices of n_used experts by the logits in: kernel.h, route
+    SMR_OP_EXPERTS,    // out = in times the chosen (in2) matrices of weight
+    SMR_OP_COMBINE,    // out (+)= the sum of the choices' (in2) weights times in
     SMR_OP_REDUCE,     // out = maxima and sums of in, for sampling
 };
 
@@ -64,11 +67,13 @@ struct smr_op {
     smr_id in, in2, in3, weight, bias, out; // `out` is also read where `add` is set
     uint32_t layer;                         // for names in logs and profiles
     uint32_t n_heads;     // NORM: vectors per row; ROPE_STORE, ATTENTION: query heads
+    uint32_t n_used;      // ROUTE, EXPERTS, COMBINE: experts of a row
     uint32_t window;      // ATTENTION: sliding window, 0 for none
     uint32_t activation;  // ACTIVATE: enum smr_op_activation
     enum smr_cache cache; // ROPE_STORE, ATTENTION
-    bool add;             // EMBED, NORM, MATMUL: add to what `out` holds
+    bool add;             // EMBED, NORM, MATMUL, COMBINE: add to what `out` holds
     bool layer_norm;      // NORM: layer norm, else RMS norm
+    bool normed;          // ROUTE: the weights of a row add up to 1
     bool neox;            // ROPE_STORE: pairs are half a head apart
     bool position;        // EMBED: by position, not by token
     uint32_t first_row;   // EMBED: the row of the table that index 0 stands for
@@ -117,6 +122,9 @@ void smr_graph_op(struct smr_graph *graph, const struct smr_op *op);
 // A weight matrix [n_out, n_in] by name; 0 with an error when it is missing or of another shape.
 smr_id smr_graph_matrix(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, const char *format,
                         ...) SMR_PRINTF(4, 5);
+// The matrices of n experts in one tensor, [n, n_out, n_in].
+smr_id smr_graph_experts(struct smr_graph *graph, uint32_t n_in, uint32_t n_out, uint32_t n,
+                         const char *format, ...) SMR_PRINTF(5, 6);
 // A vector of n numbers, converted to f32. 0 when it is missing, which is an error if `required`.
 smr_id smr_graph_vector(struct smr_graph *graph, uint32_t n, bool required, const char *format, ...)
     SMR_PRINTF(4, 5);

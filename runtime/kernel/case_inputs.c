@@ -354,6 +354,72 @@ static size_t decode_copy_pages(const struct smr_case *c, uint32_t binding, cons
     return c->operands[binding].size;
 }
 
+// ---- route, experts, combine --------------------------------------------------------------------
+
+// Choices as route makes them: of each row no expert twice.
+static struct smr_operand choices(struct smr_case *c, uint32_t n_rows, uint32_t n_used,
+                                  uint32_t n_experts)
+{
+    struct smr_operand operand = smr_case_floats(c, (size_t)n_rows * 2 * n_used, 1.0f);
+    uint32_t *numbers = operand.data;
+    for (uint32_t r = 0; numbers && r < n_rows; r++)
+        for (uint32_t k = 0, first = smr_case_random(c, n_experts); k < n_used; k++)
+            numbers[2 * r * n_used + k] = (first + k * 7) % n_experts;
+    return operand;
+}
+
+static void make_route(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_route_push *p = c->push;
+    c->operands[0] = smr_case_floats(c, (size_t)p->n_rows * p->in_stride, 5.0f);
+    c->operands[1] = smr_case_floats(c, (size_t)p->n_rows * 2 * p->n_used, 1.0f);
+}
+
+// Numbers, and then weights.
+static size_t decode_route(const struct smr_case *c, uint32_t binding, const void *data,
+                           float *values)
+{
+    const struct smr_route_push *p = c->push;
+    const size_t n = (size_t)p->n_rows * 2 * p->n_used;
+    for (size_t i = 0; i < n; i++)
+        values[i] = i / p->n_used % 2 ? ((const float *)data)[i] : 0;
+    return n;
+}
+
+static const char *check_route(const struct smr_case *c, uint32_t binding, const void *expected,
+                               const void *actual)
+{
+    const struct smr_route_push *p = c->push;
+    const uint32_t *a = expected, *b = actual;
+    for (size_t i = 0; i < (size_t)p->n_rows * 2 * p->n_used; i++)
+        if (i / p->n_used % 2 == 0 && a[i] != b[i])
+            return "another expert than the twin's";
+    return NULL;
+}
+
+// Of a few experts more than are here, so that some choices are others.
+static void make_experts(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_experts_push *p = c->push;
+    const uint32_t n_experts = p->expert_begin + p->expert_count + (p->expert_begin ? 2 : 0);
+    const size_t last = (size_t)(p->n_rows - 1);
+    const uint64_t n_weights = (uint64_t)p->n_cols * p->n_out * p->expert_count;
+    c->operands[0] = weights(c, p->weight_at + smr_type_size(c->type, n_weights));
+    fill_weights(c, &c->operands[0], p->weight_at, n_weights);
+    c->operands[1] = smr_case_floats(
+        c, last * p->in_stride + (size_t)(p->n_used - 1) * p->in_step + p->n_cols, 1.0f);
+    c->operands[2] = choices(c, p->n_rows, p->n_used, n_experts);
+    c->operands[3] = smr_case_floats(c, last * p->out_stride + (size_t)p->n_used * p->n_out, 1.0f);
+}
+
+static void make_combine(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_combine_push *p = c->push;
+    c->operands[0] = smr_case_floats(c, (size_t)p->n_rows * p->in_stride, 2.0f);
+    c->operands[1] = choices(c, p->n_rows, p->n_used, p->n_used);
+    c->operands[2] = smr_case_floats(c, (size_t)p->n_rows * p->out_stride, 1.0f);
+}
+
 // ---- all kernels ------------------------------------------------------------------------------
 
 const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
@@ -367,4 +433,7 @@ const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
     [SMR_KERNEL_ACTIVATE] = {make_activate, NULL, NULL},
     [SMR_KERNEL_REDUCE] = {make_reduce, decode_reduce, check_reduce},
     [SMR_KERNEL_COPY_PAGES] = {make_copy_pages, decode_copy_pages, NULL},
+    [SMR_KERNEL_ROUTE] = {make_route, decode_route, check_route},
+    [SMR_KERNEL_EXPERTS] = {make_experts, NULL, NULL},
+    [SMR_KERNEL_COMBINE] = {make_combine, NULL, NULL},
 };

@@ -28,6 +28,9 @@ enum smr_kernel_id {
     SMR_KERNEL_ACTIVATE,
     SMR_KERNEL_REDUCE,
     SMR_KERNEL_COPY_PAGES,
+    SMR_KERNEL_ROUTE,
+    SMR_KERNEL_EXPERTS,
+    SMR_KERNEL_COMBINE,
     SMR_N_KERNELS
 };
 
@@ -189,6 +192,42 @@ struct smr_page_copy {
 struct smr_copy_pages_push {
     uint32_t n_copies, page_size;
     uint32_t slot_words; // of 4 bytes
+};
+
+// Mixtures of experts (arXiv:1701.06538): for each row a router chooses n_used of n_experts, which are
+// matrices of one tensor, and adds up what they make of the row. Choices are u32 [n_rows, 2, n_used]:
+// numbers of experts, then the weights of their results as the bits of f32.
+
+// route: the n_used experts with the greatest logits, greatest first, of equal ones the first; their
+// weights are their probabilities, the softmax of the logits, divided by their sum with NORM. NaN and
+// infinities as in reduce.
+// Bindings: 0 logits, f32 [n_rows, n_experts] with in_stride; 1 choices.
+enum { SMR_ROUTE_NORM = 1 };
+struct smr_route_push {
+    uint32_t n_experts, n_rows, n_used, in_stride;
+    uint32_t flags;
+};
+
+// experts: y[r, k, o] = sum over c of w[e, o, c] * x[r * in_stride + k * in_step + c], where e is
+// choice k of row r. The binding holds experts expert_begin to expert_begin + expert_count of a tensor
+// that may be split: where e is another one, y is left alone. No other expert is read.
+// Bindings: 0 w, type [expert_count, n_out, n_cols]; 1 x, f32; 2 choices; 3 y, f32
+// [n_rows, n_used, n_out] with out_stride between rows.
+struct smr_experts_push {
+    uint32_t n_cols, n_out, n_rows, n_used;
+    uint32_t in_stride, in_step; // in_step 0: all experts read the same
+    uint32_t out_stride;
+    uint32_t expert_begin, expert_count;
+    uint32_t weight_at; // byte of binding 0 where the first expert begins, a multiple of 4
+};
+
+// combine: y[r, c] (+)= sum over k of the weight of choice k of row r * x[r, k, c]
+// Bindings: 0 x, f32 [n_rows, n_used, n_cols] with in_stride; 1 choices; 2 y, f32 with out_stride.
+enum { SMR_COMBINE_ADD = 1 };
+struct smr_combine_push {
+    uint32_t n_cols, n_rows, n_used;
+    uint32_t in_stride, out_stride;
+    uint32_t flags;
 };
 
 // ---- KV cache layout --------------------------------------------------------------------------

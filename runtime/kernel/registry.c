@@ -433,6 +433,9 @@ static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
     [SMR_KERNEL_ACTIVATE] = &smr_desc_activate,
     [SMR_KERNEL_REDUCE] = &smr_desc_reduce,
     [SMR_KERNEL_COPY_PAGES] = &smr_desc_copy_pages,
+    [SMR_KERNEL_ROUTE] = &smr_desc_route,
+    [SMR_KERNEL_EXPERTS] = &smr_desc_experts,
+    [SMR_KERNEL_COMBINE] = &smr_desc_combine,
 };
 
 const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id)

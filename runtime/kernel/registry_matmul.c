@@ -1,4 +1,5 @@
-// registry_matmul.c - the rows of the kernels that read weights: embed, matvec, matmul.
+// registry_matmul.c - the rows of the kernels that read weights: embed, matvec, matmul,
+// experts.
 #include "kernel/registry.h"
 #include "kernel/twin/twin.h"
 
@@ -121,13 +122,16 @@ static uint32_t lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
 // Rows of x of a workgroup of matmul: decoded weights are used that often.
 enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8, RUNS_TILE_ROWS = 66 };
 
-// A workgroup is one invocation. lane_base() of shaders/lib leaves out the last 256 bytes of 4 GiB.
+// Bytes of weights: lane_base() of shaders/lib leaves out the last 256 of 4 GiB.
+#define RUNS_MAX_SIZE (UINT32_MAX - 255)
+
+// A workgroup is one invocation.
 static bool runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                             const struct smr_matmul_push *p)
 {
     key->constants[0] = 1;
     return smr_limits_want_runs(limits) &&
-           p->n_out * smr_type_size((enum smr_type)key->type, p->n_cols) <= UINT32_MAX - 255;
+           p->n_out * smr_type_size((enum smr_type)key->type, p->n_cols) <= RUNS_MAX_SIZE;
 }
 
 // Enough workgroups for the processor's threads, each with enough to do.
@@ -204,6 +208,62 @@ const struct smr_kernel_desc smr_desc_matvec = {
     .tolerance = 1e-10,
     .specialise = matvec_specialise,
     .groups = matvec_groups,
+};
+
+// ---- experts ------------------------------------------------------------------------------------
+
+// The matvec of one row by one expert, by the same code: what differs is where they are found.
+static struct smr_matmul_push expert_matvec(const struct smr_experts_push *p)
+{
+    return (struct smr_matmul_push){.n_cols = p->n_cols,
+                                    .n_out = p->n_out,
+                                    .n_rows = 1,
+                                    .in_stride = p->in_stride,
+                                    .out_stride = p->out_stride};
+}
+
+enum { EXPERTS_MAX_PAIRS = 65535 }; // of rows and experts: workgroups along z
+
+static bool experts_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                               const void *push)
+{
+    const struct smr_experts_push *p = push;
+    const struct smr_matmul_push one = expert_matvec(p);
+    const uint64_t n_rows = (uint64_t)p->n_out * p->expert_count;
+    const uint64_t row_size = smr_type_size((enum smr_type)key->type, p->n_cols);
+    if (!weights_fit(key->type, p->n_cols, n_rows) ||
+        (uint64_t)p->n_rows * p->n_used > EXPERTS_MAX_PAIRS ||
+        (uint64_t)p->n_rows * p->in_stride > UINT32_MAX ||
+        (uint64_t)p->n_rows * p->out_stride > UINT32_MAX)
+        return false;
+    if (key->variant == MATVEC_RUNS && p->weight_at + n_rows * row_size > RUNS_MAX_SIZE)
+        return false;
+    return matvec_specialise(key, limits, &one);
+}
+
+static void experts_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_experts_push *p = push;
+    const struct smr_matmul_push one = expert_matvec(p);
+    matvec_groups(key, &one, groups);
+    groups[2] = smr_max_u32(1, p->n_rows * p->n_used);
+}
+
+const struct smr_kernel_desc smr_desc_experts = {
+    .name = "experts",
+    .twin = smr_twin_experts,
+    .n_bindings = 4,
+    .push_size = sizeof(struct smr_experts_push),
+    .n_constants = 5,
+    // Results of experts that lie elsewhere stay as they were.
+    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
+    .types = weight_types,
+    .n_types = SMR_COUNT(weight_types),
+    .variants = matvec_variants,
+    .n_variants = SMR_COUNT(matvec_variants),
+    .tolerance = 1e-10,
+    .specialise = experts_specialise,
+    .groups = experts_groups,
 };
 
 // ---- matmul -------------------------------------------------------------------------------------

@@ -34,8 +34,9 @@ static const struct u32_field u32_fields[] = {
     {"decoder_start_token_id", FIELD(decoder_start), 0, 1 << 24, false},
     {"attention.relative_buckets_count", FIELD(n_relative_buckets), 4, 1 << 12, false},
     {"attention.relative_max_distance", FIELD(relative_max_distance), 4, 1 << 12, false},
-    {"expert_count", FIELD(n_experts), 0, 1 << 12, false},
+    {"expert_count", FIELD(n_experts), 2, 1 << 12, false},
     {"expert_used_count", FIELD(n_experts_used), 0, 1 << 12, false},
+    {"expert_feed_forward_length", FIELD(n_ff_expert), 0, 1 << 24, false},
 };
 
 struct f32_field {
@@ -242,6 +243,29 @@ static bool derive_heads(struct reader *reader)
     return true;
 }
 
+static bool derive_experts(struct reader *reader)
+{
+    struct smr_hparams *hparams = reader->hparams;
+    const struct smr_metadata *metadata = &reader->gguf->metadata;
+    const char *key = make_key(reader, "expert_gating_func");
+    uint32_t gating = 0; // softmax, as is 1
+    if (hparams->n_experts_used > hparams->n_experts)
+        return smr_gguf_fail(reader->gguf, make_key(reader, "expert_used_count"),
+                             "%" PRIu32 " of %" PRIu32 " experts", hparams->n_experts_used,
+                             hparams->n_experts);
+    if (hparams->n_experts && !hparams->n_experts_used && reader->has_weights)
+        return fail_missing(reader, "expert_used_count");
+    if (smr_metadata_u32(metadata, key, &gating) && gating > 1)
+        return smr_gguf_fail(reader->gguf, key, "%" PRIu32 " is not 1, softmax: not supported",
+                             gating);
+    if (!hparams->n_ff_expert)
+        hparams->n_ff_expert = hparams->n_ff;
+    hparams->expert_weights_norm = true;
+    smr_metadata_bool(metadata, make_key(reader, "expert_weights_norm"),
+                      &hparams->expert_weights_norm);
+    return true;
+}
+
 // The embedding's rows say how many tokens there are; else the key, else the vocabulary.
 static bool derive_vocab(struct reader *reader, const struct smr_tensor *embedding)
 {
@@ -279,9 +303,5 @@ bool smr_hparams_read(struct smr_model *model, const struct smr_gguf *gguf)
         return smr_gguf_fail(gguf, make_key(&reader, "decoder_start_token_id"),
                              "%" PRIu32 " of %" PRIu32 " tokens", hparams->decoder_start,
                              hparams->n_vocab);
-    if (hparams->n_experts_used > hparams->n_experts)
-        return smr_gguf_fail(gguf, make_key(&reader, "expert_used_count"),
-                             "%" PRIu32 " of %" PRIu32 " experts", hparams->n_experts_used,
-                             hparams->n_experts);
-    return true;
+    return derive_experts(&reader);
 }

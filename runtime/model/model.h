@@ -97,7 +97,9 @@ struct smr_hparams {
     float final_softcap;                  // final_logit_softcapping; 0 for none
     float attention_scale;                // attention.scale; 0: 1 / sqrt(head_dim)
     float logit_scale;                    // logit_scale; 0 for none
-    uint32_t n_experts, n_experts_used;   // expert_count, expert_used_count
+    uint32_t n_experts, n_experts_used;   // expert_count, expert_used_count; 0 for none
+    uint32_t n_ff_expert;                 // expert_feed_forward_length, default n_ff
+    bool expert_weights_norm; // expert_weights_norm: those of a row add up to 1; default true
     // Encoder-decoder models are those with decoder_start_token_id. block_count is then the number of
     // the encoder's layers, and n_layers those of the decoder: decoder_block_count, default the same.
     uint32_t n_encoder_layers;      // 0: there is no encoder

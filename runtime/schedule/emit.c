@@ -346,6 +346,56 @@ static void emit_activate(struct emitter *e)
          &push);
 }
 
+static void emit_route(struct emitter *e)
+{
+    struct smr_route_push push = {.n_experts = cols_of(e, e->op->in),
+                                  .n_rows = rows_of(e, e->op->in),
+                                  .n_used = e->op->n_used,
+                                  .in_stride = cols_of(e, e->op->in),
+                                  .flags = e->op->normed ? SMR_ROUTE_NORM : 0};
+    emit(e, SMR_KERNEL_ROUTE, SMR_F32,
+         (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
+}
+
+// One row after the other and one expert after the other: what several rows chose is read for each.
+static void emit_experts(struct emitter *e)
+{
+    const struct smr_placed *weight = &e->schedule->placed[e->op->weight];
+    const struct smr_tensor *tensor = e->graph->values[e->op->weight].tensor;
+    uint32_t n_cols = cols_of(e, e->op->weight), n_out = (uint32_t)tensor->dims[1];
+    for (uint32_t i = 0; i < weight->n_parts; i++) {
+        const struct smr_part *part = &weight->parts[i];
+        struct smr_experts_push push = {.n_cols = n_cols,
+                                        .n_out = n_out,
+                                        .n_rows = rows_of(e, e->op->in),
+                                        .n_used = e->op->n_used,
+                                        .in_stride = cols_of(e, e->op->in),
+                                        .in_step = cols_of(e, e->op->in) == n_cols ? 0 : n_cols,
+                                        .out_stride = cols_of(e, e->op->out),
+                                        .expert_begin = part->row_begin / n_out,
+                                        .expert_count = part->row_count / n_out,
+                                        .weight_at = part->at};
+        emit(e, SMR_KERNEL_EXPERTS, tensor->type,
+             (struct smr_binding[]){part->binding, binding_of(e, e->op->in),
+                                    binding_of(e, e->op->in2), binding_of(e, e->op->out)},
+             &push);
+    }
+}
+
+static void emit_combine(struct emitter *e)
+{
+    struct smr_combine_push push = {.n_cols = cols_of(e, e->op->out),
+                                    .n_rows = rows_of(e, e->op->in),
+                                    .n_used = e->op->n_used,
+                                    .in_stride = cols_of(e, e->op->in),
+                                    .out_stride = cols_of(e, e->op->out),
+                                    .flags = e->op->add ? SMR_COMBINE_ADD : 0};
+    emit(e, SMR_KERNEL_COMBINE, SMR_F32,
+         (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->in2),
+                                binding_of(e, e->op->out)},
+         &push);
+}
+
 static void emit_reduce(struct emitter *e)
 {
     struct smr_reduce_push push = {.n_cols = cols_of(e, e->op->in),
@@ -363,6 +413,8 @@ bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *progra
         [SMR_OP_MATMUL] = emit_matmul,       [SMR_OP_ROPE_STORE] = emit_rope_store,
         [SMR_OP_ATTENTION] = emit_attention, [SMR_OP_ACTIVATE] = emit_activate,
         [SMR_OP_GATHER] = emit_gather,       [SMR_OP_REDUCE] = emit_reduce,
+        [SMR_OP_ROUTE] = emit_route,         [SMR_OP_EXPERTS] = emit_experts,
+        [SMR_OP_COMBINE] = emit_combine,
     };
     struct emitter e = {.schedule = schedule,
                         .program = program,

@@ -121,7 +121,9 @@ static bool find_imported(const struct imported *imported, uint32_t n,
 
 // ---- placing --------------------------------------------------------------------------------------
 
-static uint32_t rows_per_part(const struct smr_schedule *schedule, uint64_t row_size, uint64_t rows)
+// Parts are multiples of `unit` rows.
+static uint32_t rows_per_part(const struct smr_schedule *schedule, uint64_t row_size, uint64_t rows,
+                              uint64_t unit)
 {
     const struct smr_limits *limits = smr_device_limits(schedule->device);
     uint64_t limit = limits->max_binding_size < limits->max_buffer_size ? limits->max_binding_size
@@ -131,7 +133,18 @@ static uint32_t rows_per_part(const struct smr_schedule *schedule, uint64_t row_
     uint64_t fit = (limit - limits->binding_alignment - 4) / row_size;
     if (rows <= fit)
         return (uint32_t)rows;
-    return (uint32_t)(fit / PART_ROWS * PART_ROWS);
+    return (uint32_t)(fit / unit * unit);
+}
+
+// What is not divided: experts are whole, and begin at words.
+static uint64_t part_unit(const struct smr_tensor *tensor, uint64_t row_size)
+{
+    uint64_t n_out = tensor->dims[1], unit = n_out;
+    if (tensor->dims[2] == 1)
+        return PART_ROWS;
+    while (unit * row_size % 4)
+        unit += n_out;
+    return unit;
 }
 
 static bool place_tensor(struct smr_schedule *schedule, const struct smr_tensor *tensor,
@@ -139,12 +152,14 @@ static bool place_tensor(struct smr_schedule *schedule, const struct smr_tensor 
 {
     uint64_t rows = smr_tensor_rows(tensor);
     uint64_t row_size = tensor->size / rows;
-    uint32_t step = rows_per_part(schedule, row_size, rows);
+    uint64_t unit = part_unit(tensor, row_size);
+    uint32_t step = rows_per_part(schedule, row_size, rows, unit);
     if (!step || rows > UINT32_MAX)
         return smr_fail(schedule->context, SMR_ERROR_DEVICE,
-                        "tensor %s: %llu rows of %llu bytes do not fit into bindings of %s",
+                        "tensor %s: %llu rows of %llu bytes do not fit into bindings of %s, and "
+                        "its parts cannot be smaller than %llu rows",
                         tensor->name, (unsigned long long)rows, (unsigned long long)row_size,
-                        smr_device_get_info(schedule->device)->name);
+                        smr_device_get_info(schedule->device)->name, (unsigned long long)unit);
     placed->n_parts = smr_div_up((uint32_t)rows, step);
     placed->parts = smr_arena_alloc(&schedule->memory, placed->n_parts, sizeof(*placed->parts));
     if (!placed->parts)

@@ -35,7 +35,7 @@ void multiply(uint first, uint first_r)
     uint from[N_LOADS];
     [[unroll]] for (uint i = 0u; i < N_LOADS; i++) {
         uint f = i * LANES + lane, r = min(first_r + f / PART_VALUES, push.n_rows - 1u);
-        from[i] = r * push.in_stride + quad_column(f / 4u % PART_QUADS) + f % 4u;
+        from[i] = X_ROW(r) + quad_column(f / 4u % PART_QUADS) + f % 4u;
     }
     uint n_units = push.n_cols / UNIT;
     for (uint u = 0u; u < n_units; u++) {
@@ -72,7 +72,7 @@ void multiply(uint first, uint first_r)
             float w = weight(row[o], c);
             [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
                 sums[o * N_ROWS + r] +=
-                    w * x[min(first_r + r, push.n_rows - 1u) * push.in_stride + c];
+                    w * x[X_ROW(min(first_r + r, push.n_rows - 1u)) + c];
         }
     }
 #endif

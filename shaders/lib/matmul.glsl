@@ -1,15 +1,69 @@
-// matmul.glsl - what matvec and matmul share: bindings 1 to 3, parameters, how a result is stored.
+// matmul.glsl - what matvec, matmul and experts share: bindings 1 to 3, parameters, where rows are,
+// how a result is stored.
 layout(std430, binding = 1) restrict readonly buffer X
 {
     float x[];
 };
-layout(std430, binding = 2) restrict readonly buffer Bias
-{
-    float bias[];
-};
 layout(std430, binding = 3) restrict buffer Y
 {
     float y[];
+};
+
+vec4 load_x(uint at)
+{
+    return vec4(x[at], x[at + 1u], x[at + 2u], x[at + 3u]);
+}
+
+#ifdef EXPERTS
+layout(std430, binding = 2) restrict readonly buffer Choices
+{
+    uint choices[]; // [n_rows, 2, n_used]
+};
+
+// struct smr_experts_push
+layout(std430, push_constant) uniform Push
+{
+    uint n_cols, n_out, n_rows, n_used;
+    uint in_stride, in_step;
+    uint out_stride;
+    uint expert_begin, expert_count;
+    uint weight_at;
+}
+push;
+
+// Of the workgroup's pair of row and choice: the first row of weights, the first elements of x and y.
+uint first_weight_row, first_x, first_y;
+
+#define X_ROW(r) first_x
+
+// Set them; false where the expert is not here.
+bool find_expert()
+{
+    uint pair = gl_WorkGroupID.z, r = pair / push.n_used, k = pair % push.n_used;
+    if (r >= push.n_rows)
+        return false;
+    uint expert = choices[2u * r * push.n_used + k] - push.expert_begin;
+    first_weight_row = expert * push.n_out;
+    first_x = r * push.in_stride + k * push.in_step;
+    first_y = r * push.out_stride + k * push.n_out;
+    return expert < push.expert_count;
+}
+
+// The first byte of row o of w.
+uint row_of(uint o)
+{
+    return (first_weight_row + o) * ROW_SIZE(push.n_cols) + push.weight_at;
+}
+
+void store_sum(uint o, uint r, float sum)
+{
+    if (o < push.n_out && r == 0u)
+        y[first_y + o] = sum;
+}
+#else
+layout(std430, binding = 2) restrict readonly buffer Bias
+{
+    float bias[];
 };
 
 // struct smr_matmul_push
@@ -25,10 +79,8 @@ push;
 
 const uint BIAS = 1u, ADD = 2u;
 
-vec4 load_x(uint at)
-{
-    return vec4(x[at], x[at + 1u], x[at + 2u], x[at + 3u]);
-}
+// First element of a row of x.
+#define X_ROW(r) ((r) * push.in_stride)
 
 // The matrix that row o of w is of: what its weights, outputs and biases are shifted by.
 uvec3 part_of(uint o)
@@ -64,3 +116,4 @@ void store_sum(uint o, uint r, float sum)
         sum += y[at];
     y[at] = sum;
 }
+#endif

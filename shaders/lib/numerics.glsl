@@ -68,6 +68,14 @@ float erf(float x)
     return x < 0.0 ? -y : y;
 }
 
+// NaN counts as minus infinity, told by its bits because drivers may assume that there is none; and
+// infinities as finite numbers, so that their differences are.
+float finite(float value)
+{
+    uint magnitude = floatBitsToUint(value) & 0x7fffffffu;
+    return magnitude > 0x7f800000u ? -3.0e38 : clamp(value, -3.0e38, 3.0e38);
+}
+
 // binary16 of a float in the low 16 bits, rounded to nearest even (packHalf2x16 may round either
 // way). Too large becomes infinite; NaN stays one.
 uint f32_to_f16(float value)

@@ -26,7 +26,7 @@ void multiply_row(uint first, uint n, uint r)
             [[unroll]] for (uint i = 0u; i < BLOCK_RUNS; i++) {
                 uint u = first_u + i;
                 Scales scales = load_scales(row, RUN_UNITS * u);
-                uint column = lane_base(r * push.in_stride + unit_column(RUN_UNITS * u));
+                uint column = lane_base(X_ROW(r) + unit_column(RUN_UNITS * u));
                 [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
                     [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
                         [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++)
@@ -45,12 +45,13 @@ void multiply_row(uint first, uint n, uint r)
         }
 #ifdef PLAIN_FLOATS
         for (uint c = n_runs * RUN_COLUMNS; c < push.n_cols; c++)
-            sum += weight(row, c) * x[r * push.in_stride + c];
+            sum += weight(row, c) * x[X_ROW(r) + c];
 #endif
         store_sum(o, r, sum);
     }
 }
 
+#ifndef EXPERTS
 // ---- many rows --------------------------------------------------------------------------------------
 
 const uint BLOCK_O = 4u, BLOCK_R = 3u; // sums of one pass: with what they need, 16 vectors of lanes
@@ -145,3 +146,4 @@ void multiply_block(uint first_o, uint first_r, uint n_r)
         multiply_rest(first_o, first_r, n_r, whole);
 #endif
 }
+#endif

@@ -101,6 +101,9 @@ static const struct {
     {SMR_KERNEL_ACTIVATE, suite_activate},
     {SMR_KERNEL_REDUCE, suite_reduce},
     {SMR_KERNEL_COPY_PAGES, suite_copy_pages},
+    {SMR_KERNEL_ROUTE, suite_route},
+    {SMR_KERNEL_EXPERTS, suite_experts},
+    {SMR_KERNEL_COMBINE, suite_combine},
 };
 
 bool smr_suite_run(smr_device *device, const struct smr_suite_params *params,

@@ -27,6 +27,7 @@ COMMON = {
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
     "mlp.gate_up_proj": "ffn_up",
+    "mlp.gate": "ffn_gate_inp",
 }
 GEMMA = {
     "post_attention_layernorm": "post_attention_norm",
@@ -209,6 +210,19 @@ def _transposed(arch, name):
     """GPT-2's projections are [n_in, n_out] in transformers."""
     return arch == "gpt2" and re.fullmatch(r"blk\.\d+\.(attn|ffn)_[a-z]+\.weight", name) and (
         "norm" not in name)
+
+
+def gguf_parts(arch, name, array):
+    """Transformers' parameter `name` as GGUF has it: pairs of name and array. Gate and up of all experts
+    are one there, and two here; concatenating the arrays along axis 1 joins them again."""
+    experts = re.fullmatch(r"model\.layers\.(\d+)\.mlp\.experts\.(gate_up|down)_proj", name)
+    if not experts:
+        return [(gguf_name(arch, name), array)]
+    blk = f"blk.{experts[1]}.ffn_"
+    if experts[2] == "down":
+        return [(blk + "down_exps.weight", array)]
+    gate, up = np.split(array, 2, axis=1)
+    return [(blk + "gate_exps.weight", gate), (blk + "up_exps.weight", up)]
 
 
 def to_gguf(arch, name, array, config):

@@ -36,6 +36,8 @@ CLASSES = {
     "seed_oss": (transformers.SeedOssConfig, transformers.SeedOssForCausalLM),
     "phi3": (transformers.Phi3Config, transformers.Phi3ForCausalLM),
     "gpt2": (transformers.GPT2Config, transformers.GPT2LMHeadModel),
+    "mixtral": (transformers.MixtralConfig, transformers.MixtralForCausalLM),
+    "qwen3moe": (transformers.Qwen3MoeConfig, transformers.Qwen3MoeForCausalLM),
 }
 
 
@@ -127,6 +129,21 @@ MODELS = {
     "gpt2-d12": dict(cls="gpt2", config=dict(n_embd=36, n_head=3, n_inner=61, n_layer=2,
                                              vocab_size=83, n_positions=96),
                      prompt=50, positions=True, seed=2, drop=dict(bias=0.0)),
+    # Experts: two of five in Q8_0, and three of seven beside a layer without experts.
+    "mixtral-e5-q8_0": dict(cls="mixtral", config=shape(32, 4, 2, 8, 64, 2, 73, num_local_experts=5,
+                                                        num_experts_per_tok=2, sliding_window=None),
+                            rope=rope(1000000.0), weights=T.Q8_0, prompt=37, positions=True,
+                            drop=dict(num_experts_per_tok=3)),
+    "qwen3moe-e7": dict(cls="qwen3moe", config=shape(28, 2, 1, 12, 39, 3, 71, num_experts=7,
+                                                     num_experts_per_tok=3, norm_topk_prob=True,
+                                                     moe_intermediate_size=17,
+                                                     mlp_only_layers=[1]),
+                        rope=rope(1000000.0), prompt=35, drop=dict(num_experts_per_tok=2)),
+    # The weights of experts that are not divided by their sum.
+    "qwen3moe-e4": dict(cls="qwen3moe", config=shape(20, 2, 2, 10, 31, 1, 67, num_experts=4,
+                                                     num_experts_per_tok=2, norm_topk_prob=False,
+                                                     moe_intermediate_size=23),
+                        rope=rope(1000000.0), prompt=20, drop=dict(norm_topk_prob=True)),
     # With tokenizers: byte-level BPE and SentencePiece-style BPE.
     "llama-text-bpe": dict(cls="llama", config=shape(32, 4, 2, 8, 53, 2, 283, tied=True),
                            rope=rope(10000.0), text="the cat and the hat, then 42 mice: na\u00efve \u4e16",
@@ -176,7 +193,7 @@ def random_weights(rng, arch, model):
         elif "q_proj" in name or "k_proj" in name or "qkv_proj" in name:
             x *= 1.7 / math.sqrt(p.shape[1])
         else:
-            x *= 1.5 / math.sqrt(p.shape[0] if arch == "gpt2" else p.shape[1])
+            x *= 1.5 / math.sqrt(p.shape[0] if arch == "gpt2" else p.shape[-1])
         state[name] = x.astype(np.float32)
     return state
 
@@ -240,6 +257,10 @@ def llama3_factors(config):
     return np.array(factors, dtype=np.float32)
 
 
+def count_experts(config):
+    return getattr(config, "num_local_experts", 0)
+
+
 def write_metadata(w, arch, config, p):
     w.add_context_length(config.max_position_embeddings)
     w.add_embedding_length(config.hidden_size)
@@ -271,6 +292,13 @@ def write_metadata(w, arch, config, p):
     if p["rope_type"] == "longrope":  # no scaling type: the factors' tensors say enough
         ratio = config.max_position_embeddings / original
         w.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(ratio) / math.log(original)))
+    if arch == "qwen3moe":
+        w.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if count_experts(config):
+        w.add_expert_count(count_experts(config))
+        w.add_expert_used_count(config.num_experts_per_tok)
+    if not getattr(config, "norm_topk_prob", True):
+        w.add_expert_weights_norm(False)
     if getattr(config, "sliding_window", None):
         w.add_sliding_window(config.sliding_window)
     if arch == "gemma2":
@@ -391,6 +419,8 @@ def build_config(spec, changes=None):
     if p["rope_type"] == "default":
         p = {k: p[k] for k in ("rope_type", "rope_theta")}
     config |= changes
+    if "num_experts_per_tok" in config:
+        common["experts_implementation"] = "eager"  # the others have demands on strides
     parameters = p
     if spec["cls"] == "gemma3":
         local = rope(10000.0)
@@ -435,7 +465,7 @@ def row(values):
 
 
 def make(name, spec, out):
-    arch = {"mistral": "llama"}.get(spec["cls"], spec["cls"])
+    arch = {"mistral": "llama", "mixtral": "llama"}.get(spec["cls"], spec["cls"])
     rng = np.random.Generator(np.random.PCG64(spec.get("seed", zlib.crc32(name.encode()))))
     config = build_config(spec)
     state = random_weights(rng, arch, CLASSES[spec["cls"]][1](config))
@@ -456,14 +486,16 @@ def make(name, spec, out):
             factors = np.array(p[which + "_factor"], dtype=np.float32)
             w.add_tensor(f"rope_factors_{which}.weight", factors)
     for hf_name, array in state.items():
-        g = gguf_map.gguf_name(arch, hf_name)
-        array = gguf_map.to_gguf(arch, g, array, config)
-        qtype = T.F32
-        if array.ndim == 2:
-            qtype = wanted if isinstance(wanted, T) else wanted[g.split(".")[-2]]
-        raw, array = encode(rng, array, qtype)
-        w.add_tensor(g, raw, raw_dtype=qtype)
-        state[hf_name] = gguf_map.from_gguf(arch, g, array, config)
+        parts = []
+        for g, array in gguf_map.gguf_parts(arch, hf_name, array):
+            array = gguf_map.to_gguf(arch, g, array, config)
+            qtype = T.F32
+            if array.ndim > 1 and "ffn_gate_inp" not in g:
+                qtype = wanted if isinstance(wanted, T) else wanted[g.split(".")[-2]]
+            raw, array = encode(rng, array, qtype)
+            w.add_tensor(g, raw, raw_dtype=qtype)
+            parts.append(gguf_map.from_gguf(arch, g, array, config))
+        state[hf_name] = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()

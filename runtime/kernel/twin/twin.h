@@ -9,7 +9,7 @@
 
 smr_twin_fn smr_twin_embed, smr_twin_norm, smr_twin_matvec, smr_twin_matmul, smr_twin_rope_store,
     smr_twin_attention, smr_twin_attention_merge, smr_twin_activate, smr_twin_reduce,
-    smr_twin_copy_pages;
+    smr_twin_copy_pages, smr_twin_route, smr_twin_experts, smr_twin_combine;
 
 // Write `n` values into a KV cache of `type` from element `first` on, and read them. For Q8_0 both
 // are multiples of 32.

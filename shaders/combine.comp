@@ -1,0 +1,31 @@
+// combine.comp - y[r, c] (+)= sum over k of weight k of row r times x[r, k, c].
+//
+// Bindings and parameters: struct smr_combine_push in kernel.h. An invocation takes a column; rows
+// along y, where a workgroup steps by the number of workgroups.
+layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
+
+layout(set = 0, binding = 0) readonly buffer In { float x[]; };
+layout(set = 0, binding = 1) readonly buffer Choices { uint choices[]; }; // [n_rows, 2, n_used]
+layout(set = 0, binding = 2) buffer Out { float y[]; };
+
+layout(push_constant) uniform Push {
+    uint n_cols, n_rows, n_used;
+    uint in_stride, out_stride;
+    uint flags;
+};
+const uint ADD = 1u;
+
+void main()
+{
+    uint col = gl_GlobalInvocationID.x;
+    if (col >= n_cols)
+        return;
+    for (uint row = gl_WorkGroupID.y; row < n_rows; row += gl_NumWorkGroups.y) {
+        float sum = 0.0;
+        for (uint k = 0u; k < n_used; k++)
+            sum += uintBitsToFloat(choices[(2u * row + 1u) * n_used + k]) *
+                   x[row * in_stride + k * n_cols + col];
+        uint to = row * out_stride + col;
+        y[to] = (flags & ADD) != 0u ? y[to] + sum : sum;
+    }
+}

@@ -12,7 +12,8 @@
 
 // ---- telling hardware apart ---------------------------------------------------------------------
 
-enum { V = SMR_BACKEND_VULKAN, O = SMR_BACKEND_OPENCL, MOST = 6, ANY = UINT32_MAX };
+enum { V = SMR_BACKEND_VULKAN, O = SMR_BACKEND_OPENCL, MOST = 6 };
+#define ANY UINT32_MAX
 
 struct made_up { // one device; uuid 0: none; bus 0: none
     uint32_t backend;

@@ -52,9 +52,13 @@ void suite_run_case(struct suite *s, const char *name, const struct smr_case *c)
     const struct smr_kernel_desc *desc = smr_kernel_desc(c->id);
     const uint32_t n = s->params->kernels == SMR_KERNELS_PLAIN ? 1 : desc->n_variants;
     bool complete = true;
-    for (uint32_t i = 0; i < desc->n_bindings; i++)
+    uint64_t size = 0;
+    for (uint32_t i = 0; i < desc->n_bindings; i++) {
         complete = complete && c->operands[i].data;
-    for (uint32_t variant = 0; variant < n && !s->stopped; variant++) {
+        size += c->operands[i].size;
+    }
+    bool wanted = !s->params->most_bytes || size <= s->params->most_bytes;
+    for (uint32_t variant = 0; wanted && variant < n && !s->stopped; variant++) {
         struct smr_suite_result result = {
             .kernel = desc->name,
             .type = smr_type_info(c->type)->name,

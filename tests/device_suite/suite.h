@@ -20,6 +20,7 @@ struct smr_suite_result {
 struct smr_suite_params {
     enum smr_kernels kernels; // PLAIN: plain variants alone
     const char *kernel;       // only the kernel of this name; NULL: all
+    uint64_t most_bytes;      // leave out cases with more bytes of operands; 0: run all
     uint32_t n_timed;         // time this many runs of each case too; 0: none
     // Called after each case and variant; the texts live until it returns. Return false to stop.
     bool (*report)(void *user, const struct smr_suite_result *result);

@@ -63,6 +63,7 @@ static const struct {
     {"n_vocab", "vocabulary", offsetof(struct smr_model_info, n_vocab)},
     {"n_context", "context", offsetof(struct smr_model_info, n_context)},
     {"n_layers", "layers", offsetof(struct smr_model_info, n_layers)},
+    {"n_encoder_layers", "  of encoder", offsetof(struct smr_model_info, n_encoder_layers)},
     {"n_embd", "embedding", offsetof(struct smr_model_info, n_embd)},
     {"n_ff", "feed-forward", offsetof(struct smr_model_info, n_ff)},
     {"n_heads", "heads", offsetof(struct smr_model_info, n_heads)},

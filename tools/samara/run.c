@@ -243,6 +243,15 @@ static bool open_model(struct run *run, const struct operands *operands)
     return true;
 }
 
+// With an encoder the prompt is the source, else the text begins with it.
+static bool begin_text(struct run *run)
+{
+    size_t n = run->summary.n_prompt_tokens;
+    if (run->info.n_encoder_layers)
+        return smr_session_encode(run->session, run->tokens, n);
+    return smr_session_append(run->session, run->tokens, n);
+}
+
 static bool make_engine(struct run *run)
 {
     const struct run_settings *settings = run->settings;
@@ -252,6 +261,7 @@ static bool make_engine(struct run *run)
         .cache_type = run_cache_types[settings->cache_type],
         .cache_type_set = true,
         .n_context = (uint32_t)settings->n_context,
+        .n_source = (uint32_t)settings->n_source,
         .n_batch = (uint32_t)settings->n_batch,
         .n_sequences = run_n_sequences(settings),
         .n_cache = run_n_cache(run),
@@ -263,8 +273,7 @@ static bool make_engine(struct run *run)
     if (!run->engine)
         return run_fail(run);
     run->session = smr_session_create(run->engine);
-    if (!run->session ||
-        !smr_session_append(run->session, run->tokens, run->summary.n_prompt_tokens))
+    if (!run->session || !begin_text(run))
         return run_fail(run);
     run->summary.device = smr_engine_device(run->engine);
     return true;

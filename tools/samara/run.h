@@ -8,7 +8,7 @@ struct run_settings {
     const char *model, *prompt, *prompt_file, *tokens, *system;
     bool raw, no_bos, escape;
 
-    int64_t n_predict, n_context, n_batch;
+    int64_t n_predict, n_context, n_source, n_batch;
     struct option_list stop;
     bool ignore_end;
 

@@ -327,6 +327,7 @@ static bool write_text(const struct search *s, struct results *results, struct s
         if (n && beam->stop_reason == SMR_STOP_END && !s->params->special)
             n--;
         smr_detokenizer_init(&detokenizer, s->vocab, s->params->special);
+        detokenizer.at_start = smr_session_at_start(s->prompt);
         for (size_t i = 0; i < n; i++)
             smr_detokenizer_add(&detokenizer, beam->tokens[i], &text);
         smr_detokenizer_end(&detokenizer, &text);

@@ -261,6 +261,7 @@ static bool start(struct generation *g, smr_session *session)
         stream->random = g->params->sampling.seed + i;
         if (g->vocab)
             smr_detokenizer_init(&stream->detokenizer, g->vocab, g->params->special);
+        stream->detokenizer.at_start = smr_session_at_start(session);
         smr_stopper_init(&stream->stopper, g->engine->context, g->params->stop, g->params->n_stop);
     }
     return smr_sampler_init(&g->sampler, g->engine->context, &g->params->sampling,

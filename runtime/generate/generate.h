@@ -57,7 +57,8 @@ struct smr_session {
     struct smr_source *source; // a reference; NULL where there is none
     int32_t *tokens;           // [n_context]
     uint32_t n_tokens, n_computed;
-    uint32_t *pages; // [max_pages]
+    uint32_t n_start; // tokens that came with the source
+    uint32_t *pages;  // [max_pages]
     uint32_t n_pages;
     uint64_t page_list; // another number whenever `pages` changes, unique in the engine
 };
@@ -105,6 +106,8 @@ void smr_source_release(struct smr_source *source);
 // Compute keys and values for all of the decoder's layers, in one step, unless it was done before.
 bool smr_source_encode(struct smr_source *source);
 uint32_t smr_session_source_size(const smr_session *session); // tokens; 0 without one
+// Whether what is generated next is the beginning of what a reader sees.
+bool smr_session_at_start(const smr_session *session);
 // Have row `sequence` of the device's table of sources know this one.
 void smr_source_place(const struct smr_source *source, uint32_t sequence);
 

@@ -130,6 +130,7 @@ void smr_session_fork(smr_session *to, const smr_session *from)
     to->n_pages = from->n_pages;
     to->page_list = from->page_list;
     to->source = smr_source_share(from->source);
+    to->n_start = from->n_start;
     for (uint32_t i = 0; i < to->n_pages; i++)
         smr_page_share(&to->engine->pool, to->pages[i]);
 }

@@ -73,6 +73,11 @@ uint32_t smr_session_source_size(const smr_session *session)
     return session->source ? session->source->n_tokens : 0;
 }
 
+bool smr_session_at_start(const smr_session *session)
+{
+    return session->source && session->n_tokens == session->n_start;
+}
+
 void smr_source_place(const struct smr_source *source, uint32_t sequence)
 {
     smr_engine *engine = source->engine;
@@ -120,5 +125,6 @@ bool smr_session_encode(smr_session *session, const int32_t *tokens, size_t n_to
         return false;
     smr_session_clear(session);
     session->source = source;
+    session->n_start = (uint32_t)n_start;
     return smr_session_append(session, start, n_start);
 }

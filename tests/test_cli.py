@@ -25,7 +25,7 @@ GOLDEN = os.path.join(HERE, "golden")
 BPE = os.path.join(GOLDEN, "llama-text-bpe.gguf")
 SPM = os.path.join(GOLDEN, "gemma3-text-spm.gguf")
 BARE = os.path.join(GOLDEN, "llama-d8-gqa3.gguf")  # without a tokenizer
-COMMANDS = ["run", "info", "tokenize", "convert", "devices", "check"]
+COMMANDS = ["run", "summarize", "info", "tokenize", "convert", "devices", "check"]
 SHELLS = ["bash", "zsh", "fish"]
 REFERENCE = ["--device", "reference"]
 GPUS = ["discrete", "integrated"]
@@ -353,6 +353,42 @@ def check():
     assert len(re.findall(r"^ok .*error", out, re.M)) == int(passed[1])
     call("check", "--kernel", "nonesuch", code=2)
     assert "nonesuch" in error_of("check", "--device", "nonesuch", code=4)
+
+
+@test
+def summarize():
+    """The levels: parts, summaries of parts, at last one, each with the text that it is made from."""
+    text = "".join(f"The cat and the hat have {n} mice. They sat on the mat.\n" for n in range(40))
+    args = ["-c", "256", "-n", "20", "--seed", "1", *REFERENCE]
+    out = json.loads(text_of("summarize", BPE, "-", "--json", *args, stdin=text.encode()))
+    sizes = [len(level) for level in out["levels"]]
+    assert sizes[0] > 2 and sizes[-1] == 1 and sizes == sorted(sizes, reverse=True), sizes
+    assert out["levels"][-1] == [out["summary"]]
+    tokens = json.loads(text_of("tokenize", BPE, "-p", text, "--json"))["tokens"]
+    assert sizes[0] <= 2 * len(tokens) / 200 + 1, (sizes, len(tokens))
+    path = os.path.join(scratch, "document")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    assert text_of("summarize", BPE, path, *args) == out["summary"] + "\n"
+    shown = text_of("summarize", "-m", BPE, path, "--parts", *args)
+    assert f"[1/{sizes[0]}] {out['levels'][0][0]}" in shown
+    # A text that fits is one part, and what a run makes of the same prompt.
+    short = json.loads(text_of("summarize", BPE, "-", "--json", "--repeat-penalty", "1", *args,
+                               stdin=b"The cat sat."))
+    assert [len(level) for level in short["levels"]] == [1]
+    run = text_of("run", BPE, "--raw", "-p", "The cat sat.\n\nTL;DR:", "-n", "20", "--temp", "0",
+                  *REFERENCE)
+    assert short["summary"] == run.strip(), (short, run)
+
+
+@test
+def summarize_errors():
+    assert "which text" in error_of("summarize", BPE, code=2)
+    assert "no text" in error_of("summarize", BPE, "-", *REFERENCE, code=2, stdin=b" \n\n")
+    assert "tokenizer" in error_of("summarize", BARE, "-", code=3, stdin=b"x")
+    assert "room" in error_of("summarize", BPE, "-", "-c", "64", "-n", "64", *REFERENCE, code=2,
+                              stdin=b"some text")
+    assert "/nowhere" in error_of("summarize", BPE, "/nowhere", code=1)
 
 
 @test

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct command run_command, info_command, tokenize_command, convert_command,
-    devices_command, check_command;
+extern const struct command run_command, summarize_command, info_command, tokenize_command,
+    convert_command, devices_command, check_command;
 
 const struct command *const commands[] = {
-    &run_command,     &info_command,    &tokenize_command,
-    &convert_command, &devices_command, &check_command,
+    &run_command,     &summarize_command, &info_command,  &tokenize_command,
+    &convert_command, &devices_command,   &check_command,
 };
 const size_t n_commands = sizeof commands / sizeof commands[0];
 

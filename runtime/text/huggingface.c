@@ -1,9 +1,7 @@
 // huggingface.c - the vocabulary of a tokenizer.json: tokens, model, added tokens, and the tokens that
 // stand around a text. The file is hostile until checked.
 #include "text/huggingface.h"
-#include "text/utf8.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,8 +43,8 @@ const char *smr_huggingface_type(const json_t *component)
     return type ? type : "";
 }
 
-// The metadata's string `key` as JSON; NULL with an error.
-static json_t *parse(struct smr_huggingface *hf, const struct smr_model *model, const char *key)
+json_t *smr_huggingface_parse(struct smr_huggingface *hf, const struct smr_model *model,
+                              const char *key)
 {
     json_error_t error;
     size_t size = 0;
@@ -55,7 +53,10 @@ static json_t *parse(struct smr_huggingface *hf, const struct smr_model *model, 
         smr_huggingface_fail(hf, key, "is missing or no string");
         return NULL;
     }
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
+    json_t *root = json_loadb(text, size, flags, &error);
+    if (!root && json_error_code(&error) == json_error_numeric_overflow) // 10^30 for "no limit"
+        root = json_loadb(text, size, flags | JSON_DECODE_INT_AS_REAL, &error);
     if (!root && json_error_code(&error) == json_error_out_of_memory)
         smr_fail(model->context, SMR_ERROR_MEMORY, "%s: no memory", hf->name);
     else if (!root)
@@ -66,165 +67,17 @@ static json_t *parse(struct smr_huggingface *hf, const struct smr_model *model, 
 
 // ---- tokens -----------------------------------------------------------------------------------
 
-// A token of the file; text NULL: the number is not used.
-struct entry {
-    const char *text;
-    size_t size;
-    double score;
-    uint8_t type, cuts;
-};
-
-struct entries {
-    struct smr_huggingface *hf;
-    struct entry *data; // [n]; owned
-    size_t n;
-};
-
-// Numbers may have gaps, but not many more than there are tokens.
-enum { MAX_GAPS = 1 << 16 };
-
-static bool allocate_entries(struct entries *entries, json_int_t last, size_t n_tokens)
-{
-    if (last < 0 || last >= SMR_VOCAB_MAX_TOKENS || (size_t)last > n_tokens + MAX_GAPS)
-        return smr_huggingface_fail(entries->hf, "model",
-                                    "token number %lld in a vocabulary of %zu", (long long)last,
-                                    n_tokens);
-    entries->n = (size_t)last + 1;
-    entries->data =
-        smr_alloc(entries->hf->vocab->context, entries->n, sizeof(*entries->data), "tokens");
-    return entries->data;
-}
-
-static bool set_entry(struct entries *entries, json_int_t id, const char *text, size_t size,
-                      double score)
-{
-    if (id < 0 || (size_t)id >= entries->n || entries->data[id].text)
-        return smr_huggingface_fail(entries->hf, "model",
-                                    "\"%.64s\" has the number %lld, which is not free", text,
-                                    (long long)id);
-    entries->data[id] =
-        (struct entry){.text = text, .size = size, .score = score, .type = SMR_TOKEN_NORMAL};
-    return true;
-}
-
-// The greatest number of a vocabulary and of the added tokens.
-static json_int_t last_number(const json_t *vocab, const json_t *added)
-{
-    json_int_t last = json_is_array(vocab) ? (json_int_t)json_array_size(vocab) - 1 : -1;
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)vocab, key, value) last =
-        json_integer_value(value) > last ? json_integer_value(value) : last;
-    for (size_t i = 0; i < json_array_size(added); i++) {
-        json_int_t id = json_integer_value(json_object_get(json_array_get(added, i), "id"));
-        last = id > last ? id : last;
-    }
-    return last;
-}
-
-// BPE and WordPiece: {text: number}.
-static bool read_object(struct entries *entries, const json_t *vocab)
-{
-    const char *text;
-    size_t size;
-    json_t *number;
-    json_object_keylen_foreach((json_t *)vocab, text, size, number)
-    {
-        if (!json_is_integer(number))
-            return smr_huggingface_fail(entries->hf, "model", "the number of \"%.64s\" is none",
-                                        text);
-        if (!set_entry(entries, json_integer_value(number), text, size, 0))
-            return false;
-    }
-    return true;
-}
-
-// Unigram: [[text, score], ...].
-static bool read_array(struct entries *entries, const json_t *vocab)
-{
-    for (size_t i = 0; i < json_array_size(vocab); i++) {
-        const json_t *pair = json_array_get(vocab, i);
-        const json_t *text = json_array_get(pair, 0), *score = json_array_get(pair, 1);
-        if (!json_is_string(text) || !json_is_number(score) || !isfinite(json_number_value(score)))
-            return smr_huggingface_fail(entries->hf, "model",
-                                        "entry %zu of vocab is no text with a score", i);
-        if (!set_entry(entries, (json_int_t)i, json_string_value(text), json_string_length(text),
-                       json_number_value(score)))
-            return false;
-    }
-    return true;
-}
-
-static bool read_added(struct entries *entries, const json_t *added)
-{
-    static const struct {
-        const char *key;
-        enum smr_cut_flags flag;
-    } flags[] = {{"lstrip", SMR_CUT_LSTRIP},
-                 {"rstrip", SMR_CUT_RSTRIP},
-                 {"single_word", SMR_CUT_SINGLE_WORD},
-                 {"normalized", SMR_CUT_NORMALIZED}};
-    struct smr_huggingface *hf = entries->hf;
-    for (size_t i = 0; i < json_array_size(added); i++) {
-        const json_t *token = json_array_get(added, i), *id = json_object_get(token, "id");
-        const char *text;
-        size_t size;
-        bool special, set;
-        if (!smr_huggingface_string(hf, token, "content", &text, &size) ||
-            !smr_huggingface_bool(hf, token, "special", false, &special))
-            return false;
-        if (!text || !json_is_integer(id) || json_integer_value(id) < 0)
-            return smr_huggingface_fail(hf, "added_tokens", "entry %zu is no token", i);
-        if (!size)
-            continue;
-        struct entry *entry = &entries->data[json_integer_value(id)];
-        if (entry->text && (entry->size != size || memcmp(entry->text, text, size) != 0))
-            return smr_huggingface_fail(hf, "added_tokens",
-                                        "\"%.64s\" has the number %lld of \"%.64s\"", text,
-                                        (long long)json_integer_value(id), entry->text);
-        entry->text = text;
-        entry->size = size;
-        entry->type = special ? SMR_TOKEN_CONTROL : SMR_TOKEN_USER_DEFINED;
-        for (size_t k = 0; k < SMR_COUNT(flags); k++) {
-            if (!smr_huggingface_bool(hf, token, flags[k].key, false, &set))
-                return false;
-            entry->cuts |= set ? (uint8_t)flags[k].flag : 0;
-        }
-    }
-    return true;
-}
-
-// Into the vocabulary, in the order of the numbers.
-static bool keep_entries(const struct entries *entries)
-{
-    struct smr_vocab *vocab = entries->hf->vocab;
-    if (!smr_vocab_reserve(vocab, entries->n))
-        return false;
-    vocab->scores = smr_alloc(vocab->context, entries->n, sizeof(*vocab->scores), "token scores");
-    if (!vocab->scores)
-        return false;
-    for (size_t i = 0; i < entries->n; i++) {
-        const struct entry *entry = &entries->data[i];
-        bool used = entry->text;
-        vocab->scores[i] = entry->score;
-        vocab->cuts[i] = entry->cuts;
-        if (!smr_vocab_add(vocab, used ? entry->text : "", used ? entry->size : 0,
-                           used ? (enum smr_token_type)entry->type : SMR_TOKEN_UNUSED))
-            return false;
-    }
-    return smr_vocab_index(vocab);
-}
-
 static bool read_tokens(struct smr_huggingface *hf, const json_t *vocab, const json_t *added)
 {
-    struct entries entries = {.hf = hf};
+    struct smr_entries entries = {.hf = hf};
     bool array = hf->vocab->kind == SMR_VOCAB_UNIGRAM;
     if (array ? !json_is_array(vocab) : !json_is_object(vocab))
         return smr_huggingface_fail(hf, "model", "vocab is missing or of another kind");
     size_t n = array ? json_array_size(vocab) : json_object_size(vocab);
-    bool ok = allocate_entries(&entries, last_number(vocab, added), n + json_array_size(added)) &&
-              (array ? read_array(&entries, vocab) : read_object(&entries, vocab)) &&
-              read_added(&entries, added) && keep_entries(&entries);
+    json_int_t last = smr_entries_last(vocab, added);
+    bool ok = smr_entries_allocate(&entries, last, n + json_array_size(added)) &&
+              smr_entries_read(&entries, vocab) && smr_entries_add(&entries, added) &&
+              smr_entries_keep(&entries);
     smr_free(hf->vocab->context, entries.data);
     return ok;
 }
@@ -448,7 +301,7 @@ bool smr_vocab_load_huggingface(struct smr_vocab *vocab, const struct smr_model 
 {
     struct smr_huggingface hf = {.vocab = vocab};
     snprintf(hf.name, sizeof(hf.name), "%.200s: tokenizer.json", model->path);
-    json_t *root = parse(&hf, model, "tokenizer.huggingface.json");
+    json_t *root = smr_huggingface_parse(&hf, model, "tokenizer.huggingface.json");
     bool ok =
         root && read_json(&hf, root) && smr_vocab_load_ids(vocab, model) && smr_vocab_finish(vocab);
     json_decref(root);

@@ -1,7 +1,13 @@
 // text.h - from text to token ids and back.
 //
-// One vocabulary per model, made from the file's metadata (keys "tokenizer.ggml.*", see
-// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) on first use.
+// One vocabulary per model, made from the file's metadata on first use. The first of these keys that is
+// there says how:
+//
+//     tokenizer.ggml.model             GGUF, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+//     tokenizer.huggingface.json       a tokenizer.json
+//     tokenizer.sentencepiece.model    a SentencePiece model; with tokenizer.marian.vocab, the
+//                                      vocab.json that gives Marian's pieces their numbers
+//     tokenizer.huggingface.vocab      a vocab.json; tokenizer.huggingface.merges is its merges.txt
 #pragma once
 
 #include "model/model.h"

@@ -22,7 +22,7 @@ bool smr_unigram_load(struct smr_vocab *vocab)
     for (uint32_t i = 0; i < vocab->n_tokens; i++) {
         struct smr_trie_entry entry = {.value = (int32_t)i};
         entry.text = smr_string_table_get(&vocab->texts, i, &entry.size);
-        if (!entry.size || !smr_vocab_is_piece(vocab, (int32_t)i) ||
+        if (!entry.size || !smr_vocab_is_piece(vocab, (int32_t)i) || !isfinite(vocab->scores[i]) ||
             smr_utf8_valid_prefix(entry.text, entry.size) != entry.size)
             continue;
         entries[n++] = entry;

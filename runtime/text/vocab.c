@@ -317,8 +317,26 @@ bool smr_vocab_finish(struct smr_vocab *vocab)
 
 // ---- loading ----------------------------------------------------------------------------------
 
+static const struct {
+    const char *key;
+    bool (*load)(struct smr_vocab *vocab, const struct smr_model *model);
+} SOURCES[] = {
+    {"tokenizer.ggml.model", smr_vocab_load_gguf},
+    {"tokenizer.huggingface.json", smr_vocab_load_huggingface},
+    {"tokenizer.sentencepiece.model", smr_vocab_load_sentencepiece},
+    {"tokenizer.huggingface.vocab", smr_vocab_load_merges},
+};
+
 struct smr_vocab *smr_vocab_load(struct smr_model *model)
 {
+    size_t source = 0;
+    while (source < SMR_COUNT(SOURCES) && !smr_metadata_has(model->metadata, SOURCES[source].key))
+        source++;
+    if (source == SMR_COUNT(SOURCES)) {
+        smr_fail(model->context, SMR_ERROR_MODEL,
+                 "%s: tokenizer.ggml.model is missing: the file has no tokenizer", model->path);
+        return NULL;
+    }
     struct smr_vocab *vocab = smr_alloc(model->context, 1, sizeof(*vocab), "a vocabulary");
     if (!vocab)
         return NULL;
@@ -329,12 +347,7 @@ struct smr_vocab *smr_vocab_load(struct smr_model *model)
     smr_string_init(&vocab->bytes.data, model->context);
     smr_string_init(&vocab->starts.data, model->context);
     smr_string_init(&vocab->normalized.data, model->context);
-    bool huggingface = smr_metadata_has(model->metadata, "tokenizer.huggingface.json") ||
-                       smr_metadata_has(model->metadata, "tokenizer.huggingface.merges");
-    bool gguf = smr_metadata_has(model->metadata, "tokenizer.ggml.model");
-    bool ok = !gguf && huggingface ? smr_vocab_load_huggingface(vocab, model)
-                                   : smr_vocab_load_gguf(vocab, model);
-    if (!ok) {
+    if (!SOURCES[source].load(vocab, model)) {
         smr_vocab_destroy(vocab);
         return NULL;
     }

@@ -139,8 +139,12 @@ bool smr_vocab_finish(struct smr_vocab *vocab);
 bool smr_vocab_sentencepiece_stages(struct smr_vocab *vocab, struct smr_charsmap *charsmap,
                                     bool squeeze, bool space_prefix);
 
-// tokenizer.huggingface.json, or .vocab and .merges (huggingface.c)
+// tokenizer.huggingface.json (huggingface.c)
 bool smr_vocab_load_huggingface(struct smr_vocab *vocab, const struct smr_model *model);
+// tokenizer.huggingface.vocab and .merges (huggingface_merges.c)
+bool smr_vocab_load_merges(struct smr_vocab *vocab, const struct smr_model *model);
+// tokenizer.sentencepiece.model (sentencepiece.c)
+bool smr_vocab_load_sentencepiece(struct smr_vocab *vocab, const struct smr_model *model);
 
 // tokenizer.ggml.* (vocab_gguf.c)
 bool smr_vocab_load_gguf(struct smr_vocab *vocab, const struct smr_model *model);

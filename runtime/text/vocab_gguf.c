@@ -140,6 +140,23 @@ static const char space[] = "\xe2\x96\x81"; // U+2581 stands for a space in piec
 
 // ---- stages -----------------------------------------------------------------------------------
 
+// No special token with a run of spaces in it is in a text whose runs become one.
+static void hide_runs(struct smr_vocab *vocab)
+{
+    for (uint32_t i = 0; i < vocab->n_tokens; i++) {
+        size_t size, n = 1;
+        const char *text = smr_string_table_get(&vocab->texts, i, &size);
+        bool run = false;
+        for (size_t at = 0; at < size; at += n) {
+            bool white = text[at] == ' ' || (size - at >= 3 && !memcmp(text + at, space, 3));
+            n = white && text[at] != ' ' ? 3 : 1;
+            if (white && run)
+                vocab->cuts[i] |= SMR_CUT_NEVER;
+            run = white;
+        }
+    }
+}
+
 bool smr_vocab_sentencepiece_stages(struct smr_vocab *vocab, struct smr_charsmap *charsmap,
                                     bool squeeze, bool space_prefix)
 {
@@ -158,6 +175,8 @@ bool smr_vocab_sentencepiece_stages(struct smr_vocab *vocab, struct smr_charsmap
                                           .regex = smr_regex_create_literal(vocab->context, " ", 1),
                                           .text = space,
                                           .text_size = 3};
+    if (squeeze)
+        hide_runs(vocab);
     vocab->strip_start = space_prefix;
     vocab->normalizer = smr_normalizer_create(vocab->context);
     bool ok = vocab->normalizer && step[-1].regex;
@@ -197,31 +216,12 @@ static bool load_charsmap(struct smr_vocab *vocab, const struct smr_model *model
     return ok;
 }
 
-// No special token with a run of spaces in it is in a text whose runs become one.
-static void hide_runs(struct smr_vocab *vocab)
-{
-    for (uint32_t i = 0; i < vocab->n_tokens; i++) {
-        size_t size, n = 1;
-        const char *text = smr_string_table_get(&vocab->texts, i, &size);
-        bool run = false;
-        for (size_t at = 0; at < size; at += n) {
-            bool white = text[at] == ' ' || (size - at >= 3 && !memcmp(text + at, space, 3));
-            n = white && text[at] != ' ' ? 3 : 1;
-            if (white && run)
-                vocab->cuts[i] |= SMR_CUT_NEVER;
-            run = white;
-        }
-    }
-}
-
 static bool load_sentencepiece(struct smr_vocab *vocab, const struct smr_model *model)
 {
     bool unigram = vocab->kind == SMR_VOCAB_UNIGRAM, prefix = true, squeeze = unigram;
     struct smr_charsmap *charsmap = NULL;
     smr_metadata_bool(model->metadata, "tokenizer.ggml.add_space_prefix", &prefix);
     smr_metadata_bool(model->metadata, "tokenizer.ggml.remove_extra_whitespaces", &squeeze);
-    if (squeeze)
-        hide_runs(vocab);
     return load_scores(vocab, model) && (!unigram || load_charsmap(vocab, model, &charsmap)) &&
            smr_vocab_sentencepiece_stages(vocab, charsmap, squeeze, prefix) &&
            (!unigram || smr_unigram_load(vocab));
@@ -273,7 +273,7 @@ bool smr_vocab_load_gguf(struct smr_vocab *vocab, const struct smr_model *model)
     const char *kind = smr_metadata_string(model->metadata, "tokenizer.ggml.model");
     bool add_bos = false;
     if (!kind)
-        return fail(model, "model", "is missing: the file has no tokenizer");
+        return fail(model, "model", "is no string");
     if (!strcmp(kind, "llama")) {
         vocab->kind = SMR_VOCAB_SPM;
         add_bos = true;

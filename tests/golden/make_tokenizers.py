@@ -3,6 +3,7 @@
 
 Byte-level BPE is trained and encoded by Hugging Face's tokenizers, SentencePiece-style BPE and Unigram
 by Google's sentencepiece, all on the text made up below. Files hold a vocabulary and no weights.
+The trainers of Unigram and WordPiece give another vocabulary each time.
 
     pip install tokenizers sentencepiece gguf
     python make_tokenizers.py
@@ -210,6 +211,17 @@ def write_gguf(name, kind, tokens, types, scores=None, merges=None, pre=None, ke
     writer.close()
 
 
+def write_files(name, files):
+    """Tokenizer files as they are, under the keys that a folder's get."""
+    writer = gguf.GGUFWriter(HERE / (name + ".gguf"), "llama")
+    writer.add_name(name)
+    for key, data in files:
+        writer.add_string(key, data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+
+
 # ---- byte-level BPE -----------------------------------------------------------------------------
 
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
@@ -362,6 +374,9 @@ def make_spm(name, byte_fallback, prefix, symbols, extra_spaces=False, kind="bpe
 
     texts = [p.piece.replace(SPACE, " ") if p.type == USER else p.piece for p in proto.pieces]
     charsmap = proto.normalizer_spec.precompiled_charsmap
+    if name.startswith("model-"):  # the file itself
+        write_files(name, [("tokenizer.sentencepiece.model", proto.SerializeToString())])
+        return write_expect(name, encode, True)
     write_gguf(name, "llama" if kind == "bpe" else "t5", texts, [p.type for p in proto.pieces],
                scores=[p.score for p in proto.pieces], pre="default",
                keys=[("add_bos_token_id", 1), ("add_eos_token_id", 2), ("add_unk_token_id", 0),
@@ -579,6 +594,35 @@ JSON = {
 }
 
 
+def make_merges():
+    """vocab.json and merges.txt, as in folders of BART."""
+    state = json.loads(json_byte_level().to_str())
+    model = state["model"]
+    merges = "#version: 0.2\n" + "".join(" ".join(m) + "\n" for m in model["merges"])
+    write_files("files-merges", [("tokenizer.huggingface.vocab", json.dumps(model["vocab"])),
+                                 ("tokenizer.huggingface.merges", merges)])
+    tokenizer = Tokenizer(models.BPE(vocab=model["vocab"],
+                                     merges=[tuple(m) for m in model["merges"]]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    write_expect("files-merges", lambda text, special: tokenizer.encode(
+        text, add_special_tokens=False).ids, False)
+
+
+def make_marian():
+    """A SentencePiece model whose pieces get other numbers from a vocab.json."""
+    proto = train_spm(False, True, [], True, "unigram")
+    texts = [p.piece for p in proto.pieces if p.type == NORMAL]
+    texts += [SPACE + "only", "zweite", "Sprache"]
+    random.Random(3).shuffle(texts)
+    numbers = {text: i for i, text in enumerate(["</s>", "<unk>"] + texts + [">>de<<", "<pad>"])}
+    write_files("files-marian", [("tokenizer.sentencepiece.model", proto.SerializeToString()),
+                                 ("tokenizer.marian.vocab", json.dumps(numbers))])
+    plain = processor(proto, False)
+    write_expect("files-marian", lambda text, special: [
+        numbers.get(piece, numbers["<unk>"]) for piece in plain.encode(text, out_type=str)], False)
+
+
 def make_json(name):
     lines = test_lines(True)[::3] + mixed_lines(90)
     lines = [text + rng_text for text, rng_text in zip(lines, itertools.cycle(
@@ -601,11 +645,15 @@ def main():
         make_bpe(name)
     for name in JSON:
         make_json(name)
+    make_merges()
+    make_marian()
     runs = ["\n" * n for n in range(1, 6)] + [SPACE * n for n in range(2, 8)] + ["\t\t"]
     make_spm("spm-llama", True, True, ["<tool>"])
     make_spm("spm-gemma", True, False, runs + ["<tool>", "<tool>s", "<b>", "</b>"])
     make_spm("spm-no-bytes", False, True, ["<tool>"], extra_spaces=True)
     make_spm("unigram-t5", False, True, ["<tool>"], extra_spaces=True, kind="unigram")
+    make_spm("model-unigram", False, True, ["<tool>"], extra_spaces=True, kind="unigram")
+    make_spm("model-bpe", True, True, ["<tool>"])
     make_spm("unigram-bytes", True, True, ["<tool>"], kind="unigram")
 
 

@@ -7,6 +7,7 @@
 #include "kernel/registry.h"
 #include "kernel/trial.h"
 
+#include <assert.h>
 #include <string.h>
 
 // A push in the making.
@@ -184,6 +185,43 @@ static bool copy_pages_case(const struct small *s, void *push)
     return s->number < 1;
 }
 
+static bool route_case(const struct small *s, void *push)
+{
+    struct smr_route_push *p = push;
+    p->n_rows = 3;
+    p->in_stride = p->n_experts;
+    p->flags = s->number ? SMR_ROUTE_NORM : 0;
+    return s->number < 2;
+}
+
+// Some of a few experts, of which one lies elsewhere; they read the same, or each its own.
+static bool experts_case(const struct small *s, void *push)
+{
+    static const uint32_t outs[] = {67, 515, 1027, 2051};
+    struct smr_experts_push *p = push;
+    p->n_rows = 2;
+    p->n_used = 3;
+    p->expert_begin = 2;
+    p->expert_count = 4;
+    p->weight_at = 32;
+    shrink(s, &p->n_out, outs, SMR_COUNT(outs));
+    shrink_to(s, &p->n_cols, 1280);
+    p->in_step = s->number ? p->n_cols : 0;
+    p->in_stride = s->number ? p->n_used * p->n_cols : p->n_cols;
+    p->out_stride = p->n_used * p->n_out;
+    return s->number < 2;
+}
+
+static bool combine_case(const struct small *s, void *push)
+{
+    struct smr_combine_push *p = push;
+    p->n_cols = p->out_stride = 301;
+    p->n_rows = 2;
+    p->in_stride = p->n_used * p->n_cols;
+    p->flags = s->number ? SMR_COMBINE_ADD : 0;
+    return s->number < 2;
+}
+
 // ---- all kernels ------------------------------------------------------------------------------
 
 bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const void *push,
@@ -200,7 +238,11 @@ bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const 
         [SMR_KERNEL_ACTIVATE] = activate_case,
         [SMR_KERNEL_REDUCE] = reduce_case,
         [SMR_KERNEL_COPY_PAGES] = copy_pages_case,
+        [SMR_KERNEL_ROUTE] = route_case,
+        [SMR_KERNEL_EXPERTS] = experts_case,
+        [SMR_KERNEL_COMBINE] = combine_case,
     };
+    assert(cases[key->id]);
     memcpy(memory->words, push, smr_kernel_desc(key->id)->push_size);
     *params = (struct smr_case_params){
         .id = key->id, .type = (enum smr_type)key->type, .push = memory->words};

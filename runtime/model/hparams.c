@@ -299,7 +299,8 @@ bool smr_hparams_read(struct smr_model *model, const struct smr_gguf *gguf)
         return false;
     if (reader.has_weights && hparams->norm_eps == 0)
         return fail_missing(&reader, "attention.layer_norm_rms_epsilon");
-    if (hparams->n_encoder_layers && hparams->decoder_start >= hparams->n_vocab)
+    if (reader.has_weights && hparams->n_encoder_layers &&
+        hparams->decoder_start >= hparams->n_vocab)
         return smr_gguf_fail(gguf, make_key(&reader, "decoder_start_token_id"),
                              "%" PRIu32 " of %" PRIu32 " tokens", hparams->decoder_start,
                              hparams->n_vocab);

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/decode.h"
 #include "gguf_builder.h"
 #include "model/metadata.h"
 #include "model/model.h"
@@ -162,6 +163,51 @@ static void joins_parts(void **state)
     assert_false(smr_metadata_has(whole->metadata, "split.count"));
     smr_model_close(whole);
     smr_model_close(model);
+}
+
+static float *read_values(const smr_model *model, const struct smr_tensor *tensor, uint64_t *n)
+{
+    *n = smr_tensor_rows(tensor) * tensor->dims[0];
+    uint8_t *rows = malloc(tensor->size);
+    float *values = malloc(*n * sizeof *values);
+    assert_true(smr_tensor_read(model, tensor, 0, smr_tensor_rows(tensor), rows));
+    smr_decode_row(tensor->type, rows, *n, values);
+    free(rows);
+    return values;
+}
+
+// A folder's tensors are made while they are read: rows in another order, transposed, with 1 added.
+static void writes_folders(void **state)
+{
+    static const char *const folders[] = {
+        "llama", "llama-bias-f16", "qwen2-shards", "gemma3-bf16",   "gemma2", "gpt2",
+        "phi3",  "qwen3",          "bart-f16",     "t5-gated-bf16", "marian", "mistral-window",
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "folders/%s", folders[i]);
+        const char *path = test_path(&f->folder, folders[i]);
+        smr_model *model = open_golden(f->context, name);
+        convert(f, model, path, "f32");
+        smr_model *copy = smr_model_open(f->context, path);
+        if (!copy)
+            fail_msg("%s: %s", name, smr_context_error(f->context));
+        assert_int_equal(model->n_tensors, copy->n_tensors);
+        assert_memory_equal(&model->hparams, &copy->hparams, sizeof model->hparams);
+        for (uint32_t k = 0; k < model->n_tensors; k++) {
+            uint64_t n, n_copy;
+            float *values = read_values(model, &model->tensors[k], &n);
+            float *copies = read_values(copy, &copy->tensors[k], &n_copy);
+            assert_string_equal(model->tensors[k].name, copy->tensors[k].name);
+            assert_int_equal(n, n_copy);
+            assert_memory_equal(values, copies, n * sizeof *values);
+            free(values);
+            free(copies);
+        }
+        smr_model_close(copy);
+        smr_model_close(model);
+    }
 }
 
 // Every name works, and what it makes loads.
@@ -478,6 +524,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(keeps_what_has_the_type),
         TEST(joins_parts),
+        TEST(writes_folders),
         TEST(knows_every_type),
         TEST(mixes_as_llama_cpp),
         TEST(falls_back_where_rows_are_short),

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 // Elements of a batch, and of what a thread takes of it at a time; at least a row.
@@ -65,6 +66,15 @@ static bool is_of_file(const char *key)
            !strcmp(key, "general.file_type") || !strcmp(key, "general.quantization_version");
 }
 
+// llama.cpp wants to be told that there is no tokenizer, and then how many tokens there are.
+static void mark_no_tokenizer(struct conversion *c)
+{
+    char key[128];
+    snprintf(key, sizeof key, "%s.vocab_size", c->model->architecture);
+    smr_metadata_set_string(&c->metadata, "tokenizer.ggml.model", "none");
+    smr_metadata_set_u32(&c->metadata, key, c->model->hparams.n_vocab);
+}
+
 static bool make_metadata(struct conversion *c)
 {
     enum { QUANTIZATION_VERSION = 2 }; // ggml.h, GGML_QNT_VERSION
@@ -73,6 +83,8 @@ static bool make_metadata(struct conversion *c)
     for (uint32_t i = 0; i < from->keys.n; i++)
         if (!is_of_file(from->keys.names[i]))
             smr_metadata_set(&c->metadata, from->keys.names[i], &from->values[i]);
+    if (!smr_model_tokenizer(c->model))
+        mark_no_tokenizer(c);
     smr_metadata_set_u32(&c->metadata, "general.file_type", smr_recipe_file_type(c->recipe));
     smr_metadata_set_u32(&c->metadata, "general.quantization_version", QUANTIZATION_VERSION);
     return !c->metadata.failed;

@@ -5,6 +5,7 @@
 #include "generate/generate.h"
 #include "support.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>
@@ -119,6 +120,7 @@ static void run_case(struct subject *s, const struct golden *g)
     struct smr_beams *beams = smr_generate_beams(s->session, &g->params, &result);
     if (!beams)
         fail_msg("%s: %s", g->settings, smr_context_error(s->context));
+    assert(beams && s->engine); // for the analyser
     assert_int_equal(beams->n, g->params.n_return);
     assert_int_equal(g->n_texts, beams->n);
     assert_int_equal(smr_session_length(s->session), g->n_prompt);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TEXTS = 16, MAX_TOKENS = 256 };
+enum { MAX_TEXTS = 16, MAX_TOKENS = 1024 };
 
 static const char *device = "reference";
 
@@ -117,13 +117,14 @@ static void fail_text(const struct golden *g, size_t i, const struct smr_beam *b
 static void run_case(struct subject *s, const struct golden *g)
 {
     struct smr_generate_result result;
+    size_t before = smr_session_length(s->session);
     struct smr_beams *beams = smr_generate_beams(s->session, &g->params, &result);
     if (!beams)
         fail_msg("%s: %s", g->settings, smr_context_error(s->context));
     assert(beams && s->engine); // for the analyser
     assert_int_equal(beams->n, g->params.n_return);
     assert_int_equal(g->n_texts, beams->n);
-    assert_int_equal(smr_session_length(s->session), g->n_prompt);
+    assert_int_equal(smr_session_length(s->session), before);
     for (size_t i = 0; i < beams->n; i++) {
         const struct smr_beam *beam = &beams->items[i];
         bool ended = !g->params.ignore_end && beam->n_tokens < g->params.n_predict;
@@ -137,7 +138,9 @@ static void run_case(struct subject *s, const struct golden *g)
     smr_beams_free(beams);
     // The prompt's pages are all that is left.
     assert_int_equal(s->engine->pool.n_pages - s->engine->pool.n_free,
-                     smr_div_up((uint32_t)g->n_prompt, SMR_PAGE_SIZE));
+                     smr_div_up((uint32_t)before, SMR_PAGE_SIZE));
+    assert_int_equal(s->engine->source_pool.n_pages - s->engine->source_pool.n_free,
+                     smr_div_up(smr_session_source_size(s->session), SMR_PAGE_SIZE));
 }
 
 static uint32_t run_file(const char *name)
@@ -155,11 +158,13 @@ static uint32_t run_file(const char *name)
         line[strcspn(line, "\n")] = 0;
         if (!strncmp(line, "model: ", 7)) {
             snprintf(model, sizeof model, "%.60s", line + 7);
-        } else if (!strncmp(line, "prompt: ", 8)) {
+        } else if (!strncmp(line, "prompt: ", 8) || !strncmp(line, "source: ", 8)) {
             const struct smr_engine_params params = {
                 .cache_type = SMR_F32, .cache_type_set = true, .n_sequences = MAX_TEXTS};
+            bool source = line[0] == 's';
             g.n_prompt = read_tokens(line + 8, g.prompt, MAX_TOKENS);
-            if (!open_subject(&s, model, g.prompt, g.n_prompt, &params))
+            if (!open_subject(&s, model, g.prompt, source ? 0 : g.n_prompt, &params) ||
+                (source && !smr_session_encode(s.session, g.prompt, g.n_prompt)))
                 fail_msg("%s: %s", name, smr_context_error(s.context));
         } else if (!strncmp(line, "case: ", 6)) {
             if (n_cases++)
@@ -193,7 +198,7 @@ static void transformers_finds_the_same(void **state)
         n_files++;
     }
     closedir(dir);
-    assert_true(n_files >= 8);
+    assert_true(n_files >= 12);
 }
 
 // ---- what texts share -------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ so that no expectation hangs on rounding; and with groups once more with another
 transformers counts as the choice of groups that are done. Cases that fail either are left out, and
 said so.
 
-A file has lines of `key: values`: `model`, `prompt` (token ids), then for each case `case` (its
+A file has lines of `key: values`: `model`, `prompt` (token ids; of models with an encoder `source`,
+and the text begins with the token they start with), then for each case `case` (its
 settings) and for each text found, best first, `text`: score, then the tokens generated, with the one
 that ended it.
 
@@ -30,6 +31,7 @@ import gguf_map
 
 OLD = int(transformers.__version__.split(".")[0]) < 5
 MODELS = ["llama-text-bpe", "llama-d8-gqa3", "gemma3-text-spm", "qwen2-d12"]
+SOURCES = ["t5-d10-relu", "t5-d32-gated", "bart-d8", "marian-d10"]  # transformers 5 alone
 
 
 def case(beams, n_return, predict, penalty=1.0, stopping=False, ends=(), least=0, groups=1,
@@ -120,6 +122,29 @@ def build(reader):
     return model
 
 
+def build_encoder_decoder(name, reader):
+    """The same for those that make_encoder_decoder.py made. Its files hold no settings for generating,
+    and the defaults of transformers' classes are not meant."""
+    import make_encoder_decoder as m
+    spec = m.MODELS[name]
+    tensors = {t.name: t for t in reader.tensors}
+    empty = m.CLASSES[spec["cls"]][1](m.CLASSES[spec["cls"]][0](**spec["config"]))
+    names = [n for n, _ in [*empty.named_parameters(), *empty.named_buffers()]]
+    state = {}
+    for hf_name in dict.fromkeys(names + ["lm_head.weight"]):
+        t = tensors.get(gguf_map.gguf_name(spec["cls"], hf_name))
+        if t is not None:
+            array = gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float32)
+            state[hf_name] = array.reshape(tuple(t.shape[::-1]))
+    assert len(state) == len(tensors), set(tensors)
+    if "final_logits_bias" in state:
+        state["final_logits_bias"] = state["final_logits_bias"].reshape(1, -1)
+    model = m.build_model(spec, state)
+    model.generation_config = transformers.GenerationConfig(
+        decoder_start_token_id=model.config.decoder_start_token_id)
+    return model
+
+
 # ---- searches -------------------------------------------------------------------------------------
 
 @torch.no_grad()
@@ -132,17 +157,20 @@ def search(model, prompt, c, ends, pad):
     if c["beams"] > 1:
         more |= dict(length_penalty=c["penalty"], early_stopping=c["stopping"],
                      num_return_sequences=c["n_return"])
+    begin = len(prompt)
+    if model.config.is_encoder_decoder:  # T5's cache wants as many layers in both parts
+        begin, more["use_cache"] = 1, False
     out = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)),
                          do_sample=False, num_beams=c["beams"], max_new_tokens=c["predict"],
                          eos_token_id=ends or None, pad_token_id=pad, output_scores=True,
                          return_dict_in_generate=True, **more)
     if c["beams"] == 1:  # greedy: the same, with nothing to choose
-        tokens = out.sequences[0, len(prompt):].tolist()
+        tokens = out.sequences[0, begin:].tolist()
         logprobs = [torch.log_softmax(s[0].double(), -1)[t].item() for s, t in zip(out.scores, tokens)]
         return [(sum(logprobs) / len(tokens) ** c["penalty"], tokens)]
     found = []
     for row, score in zip(out.sequences, out.sequences_scores):
-        tokens = row[len(prompt):].tolist()  # behind the end there is padding
+        tokens = row[begin:].tolist()  # behind the end there is padding
         n = next((i + 1 for i, t in enumerate(tokens) if t in ends), c["predict"])
         assert len(tokens) >= n
         found.append((score.item(), tokens[:n]))
@@ -171,13 +199,16 @@ def make(name, here, cases, suffix):
     reader = gguf.GGUFReader(os.path.join(here, name + ".gguf"))
     with open(os.path.join(here, name + ".expect"), encoding="utf-8") as f:
         rows = dict(line.rstrip("\n").split(": ", 1) for line in f)
-    prompt = [int(t) for t in rows["prompt"].split()]
-    single, double = build(reader), build(reader).double()
+    given = "source" if name in SOURCES else "prompt"
+    prompt = [int(t) for t in rows[given].split()]
+    make_model = (lambda: build_encoder_decoder(name, reader)) if name in SOURCES else (
+        lambda: build(reader))
+    single, double = make_model(), make_model().double()
     double.register_forward_hook(single_logits)  # transformers 4 wants them so, 5 makes them so
     tokens = frequent(single, prompt)
     n = 0
     with open(os.path.join(here, "beams", name + suffix), "w", encoding="utf-8") as f:
-        f.write(f"model: {name}.gguf\nprompt: {' '.join(map(str, prompt))}\n")
+        f.write(f"model: {name}.gguf\n{given}: {' '.join(map(str, prompt))}\n")
         for c in cases:
             ends = [tokens[min(i, len(tokens) - 1)] for i in c["ends"]]
             found = search(single, prompt, c, ends, 0)
@@ -212,7 +243,7 @@ def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     os.makedirs(os.path.join(here, "beams"), exist_ok=True)
-    for name in MODELS:
+    for name in MODELS if args.groups else MODELS + SOURCES:
         n = make(name, here, GROUPS if args.groups else CASES,
                  ".groups.beams" if args.groups else ".beams")
         print(f"{name}: {n} cases", flush=True)

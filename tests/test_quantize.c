@@ -144,6 +144,29 @@ static void keeps_f32(void **state)
     assert_memory_equal(copy, golden.values, sizeof copy);
 }
 
+// Every number that f16 has, what lies halfway to the next, and their neighbours in f32.
+static void rounds_to_f16(void **state)
+{
+    for (uint32_t half = 0; half < 0x7bff; half++) {
+        const float low = smr_f16_to_f32((uint16_t)half),
+                    high = smr_f16_to_f32((uint16_t)(half + 1));
+        const float middle = (low + high) / 2;
+        const float values[] = {low,
+                                -low,
+                                middle,
+                                -middle,
+                                nextafterf(middle, 0),
+                                nextafterf(middle, high),
+                                nextafterf(-middle, 0),
+                                high};
+        uint16_t halves[SMR_COUNT(values)];
+        assert_true(smr_quantize_rows(SMR_F16, values, 1, SMR_COUNT(values), halves));
+        for (size_t i = 0; i < SMR_COUNT(values); i++)
+            if (halves[i] != smr_f32_to_f16(values[i]))
+                fail_msg("%.9g became %04x", (double)values[i], halves[i]);
+    }
+}
+
 // Numbers at the edges of what floats can say: no undefined behaviour, and no block that decodes to
 // what is not finite.
 static void takes_extremes(void **state)
@@ -200,9 +223,13 @@ static void chooses_types_that_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matches_ggml),           cmocka_unit_test(matches_ggml_on_many),
-        cmocka_unit_test(covers_every_type),      cmocka_unit_test(keeps_f32),
-        cmocka_unit_test(takes_extremes),         cmocka_unit_test(refuses_what_does_not_fit),
+        cmocka_unit_test(matches_ggml),
+        cmocka_unit_test(matches_ggml_on_many),
+        cmocka_unit_test(covers_every_type),
+        cmocka_unit_test(keeps_f32),
+        cmocka_unit_test(rounds_to_f16),
+        cmocka_unit_test(takes_extremes),
+        cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(chooses_types_that_fit),
     };
     return cmocka_run_group_tests(tests, read_golden, free_golden);

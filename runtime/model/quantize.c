@@ -144,6 +144,21 @@ static void quantize_iq4_nl(const float *x, uint64_t n_blocks, uint8_t *to)
 
 // ---- floats -------------------------------------------------------------------------------------
 
+// smr_f32_to_f16() without a branch, for loops over many values within f16's range.
+static inline uint16_t to_f16(float value)
+{
+    union {
+        float value;
+        uint32_t bits;
+    } u = {.value = value}, small;
+    const uint32_t sign = u.bits & 0x80000000, magnitude = u.bits ^ sign;
+    const uint32_t odd = magnitude >> 13 & 1;
+    const uint32_t normal = (magnitude - 0x38000000 + 0xfff + odd) >> 13;
+    small.value = fabsf(value) + 0.5f; // the last place of 0.5 is that of denormals, 2^-24
+    const uint32_t denormal = small.bits - 0x3f000000;
+    return (uint16_t)(sign >> 16 | (magnitude < 0x38800000 ? denormal : normal));
+}
+
 // Round to nearest even; a NaN stays one.
 static uint16_t to_bf16(float value)
 {
@@ -160,7 +175,7 @@ static void quantize_floats(enum smr_type type, const float *x, uint64_t n, uint
         memcpy(to, x, n * sizeof *x);
     else if (type == SMR_F16)
         for (uint64_t i = 0; i < n; i++)
-            smr_store_u16(to + 2 * i, smr_f32_to_f16(x[i]));
+            smr_store_u16(to + 2 * i, to_f16(x[i]));
     else
         for (uint64_t i = 0; i < n; i++)
             smr_store_u16(to + 2 * i, to_bf16(x[i]));

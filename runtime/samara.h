@@ -195,6 +195,10 @@ SMR_API bool smr_convert(smr_model *model, const char *path,
                          const struct smr_convert_params *params,
                          struct smr_convert_result *result);
 
+// Have the weights turned into other types while an engine loads them, for a model that would be too
+// big as it is: `type` as in smr_convert_params. Before the first engine, and once. The file stays.
+SMR_API bool smr_model_set_type(smr_model *model, const char *type);
+
 // The names of types to convert to, by index; NULL past the last one. `what`, when not NULL, receives
 // a phrase about it.
 SMR_API const char *smr_convert_type(size_t index, const char **what);

@@ -309,6 +309,22 @@ def folder():
 
 
 @test
+def types_while_loading():
+    """--type computes what a converted file does, fused matrices included."""
+    with tempfile.TemporaryDirectory() as out:
+        for name, kind in (("phi3", "f32"), ("phi3", "q4_0"), ("gpt2", "f16"), ("qwen3", "q8_0")):
+            path, made = os.path.join(GOLDEN, "folders", name), os.path.join(out, name + kind)
+            text_of("convert", path, made, "--type", kind, "-q")
+            tokens = ["--tokens", "1,2,3", "-n", "9", "-q", "--temp", "0", *REFERENCE]
+            expected = text_of("run", made, *tokens)
+            assert text_of("run", path, *tokens, "--type", kind) == expected, (name, kind)
+            logits = [os.path.join(out, f"{i}.npy") for i in range(2)]
+            text_of("run", made, *tokens, "--logits", logits[0])
+            text_of("run", path, *tokens, "--type", kind, "--logits", logits[1])
+            assert open(logits[0], "rb").read() == open(logits[1], "rb").read(), (name, kind)
+
+
+@test
 def info():
     about = json.loads(text_of("info", BPE, "--json"))
     expected = {"architecture": "llama", "n_vocab": 283, "tokenizer": "gpt2", "chat_format": None,

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "model/metadata.h"
+#include "model/quantize.h"
 #include "model/tensor.h"
 
 #include <string.h>
@@ -241,6 +242,29 @@ static void test_stacked(void **state)
     expect_rows(*state, &tensor, 1, 2, (float[]){2, 3, 4, 5});
 }
 
+// Rows in another type, more than are turned into it at a time.
+static void test_retyped(void **state)
+{
+    enum { COLS = 32, ROWS = 5000 };
+    static float data[COLS * ROWS];
+    static uint8_t expected[34 * ROWS], found[34 * ROWS];
+    struct smr_tensor original = matrix(SMR_F32, COLS, ROWS), tensor = matrix(SMR_Q8_0, COLS, ROWS);
+    struct smr_tensor_source source = {.original = &original};
+    const struct fixture *fixture = *state;
+    for (size_t i = 0; i < SMR_COUNT(data); i++)
+        data[i] = (float)(i * 7919 % 1000) / 500 - 1;
+    original.data = (const uint8_t *)data;
+    tensor.source = &source;
+    assert_true(smr_quantize_rows(SMR_Q8_0, data, ROWS, COLS, expected));
+    assert_true(smr_tensor_read(&fixture->model, &tensor, 0, ROWS, found));
+    assert_memory_equal(found, expected, sizeof expected);
+    assert_true(smr_tensor_read(&fixture->model, &tensor, 3, 2, found));
+    assert_memory_equal(found, expected + (size_t)3 * 34, (size_t)2 * 34);
+    data[77] = 1e30f;
+    assert_false(smr_tensor_read(&fixture->model, &tensor, 0, 3, found));
+    assert_non_null(strstr(smr_context_error(fixture->context), "x: m: a value is not finite"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_transposed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reordered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stacked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_retyped, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,12 @@ const struct smr_tensor *smr_model_need(const struct smr_model *model, const cha
 bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *tensor,
                      uint64_t row_begin, uint64_t n_rows, void *dst);
 
+// Give each tensor the type that `choose` says; rows are turned into it when they are read. At most
+// once, before a graph is built. False when there is no memory.
+typedef enum smr_type smr_choose_type_fn(void *user, const struct smr_model *model,
+                                         const struct smr_tensor *tensor);
+bool smr_model_retype(struct smr_model *model, smr_choose_type_fn *choose, void *user);
+
 // text/vocab.c provides this, model.c calls it on closing: rooms below do not include those above.
 typedef void smr_vocab_destroy_fn(struct smr_vocab *vocab);
 void smr_model_set_vocab(struct smr_model *model, struct smr_vocab *vocab,

@@ -1,8 +1,14 @@
 // tensor.c - tensors' rows: copied where the file has them, else gathered and converted.
 #include "model/tensor.h"
 
+#include "base/decode.h"
+#include "model/quantize.h"
+
 #include <assert.h>
 #include <string.h>
+
+// Elements that are turned into another type at a time; at least a row.
+enum { PIECE_ELEMENTS = 1 << 16 };
 
 // The file's row that becomes row `row`.
 static uint64_t source_row(const struct smr_tensor_source *source, uint64_t row)
@@ -48,6 +54,37 @@ static void convert_row(const struct smr_tensor_source *source, const uint8_t *f
     }
 }
 
+// Rows of another tensor in this one's type, a few at a time.
+static bool read_retyped(const struct smr_model *model, const struct smr_tensor *tensor,
+                         uint64_t row_begin, uint64_t n_rows, uint8_t *to)
+{
+    const struct smr_tensor *from = tensor->source->original;
+    uint64_t n_cols = from->dims[0], from_size = from->size / smr_tensor_rows(from);
+    uint64_t to_size = tensor->size / smr_tensor_rows(tensor);
+    uint64_t step = PIECE_ELEMENTS / n_cols;
+    step = step < 1 ? 1 : step > n_rows ? n_rows : step;
+    uint8_t *rows = smr_alloc(model->context, step, from_size, "rows of weights");
+    float *values = smr_alloc(model->context, step * n_cols, sizeof *values, "rows of weights");
+    bool done = rows && values;
+    for (uint64_t row = 0; done && row < n_rows; row += step) {
+        uint64_t n = step < n_rows - row ? step : n_rows - row;
+        done = smr_tensor_read(model, from, row_begin + row, n, rows);
+        if (!done)
+            break;
+        smr_decode_row(from->type, rows, n * n_cols, values);
+        done = smr_quantize_rows(tensor->type, values, n, n_cols, to + row * to_size);
+        if (!done)
+            smr_fail(
+                model->context, SMR_ERROR_MODEL,
+                "%s: %s: a value is not finite or beyond 65504, which %s can't hold: take bf16 "
+                "or f32",
+                model->path, from->name, smr_type_info(tensor->type)->name);
+    }
+    smr_free(model->context, values);
+    smr_free(model->context, rows);
+    return done;
+}
+
 bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *tensor,
                      uint64_t row_begin, uint64_t n_rows, void *dst)
 {
@@ -59,6 +96,8 @@ bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *ten
         memcpy(dst, tensor->data + row_begin * row_size, n_rows * row_size);
         return true;
     }
+    if (source->original)
+        return read_retyped(model, tensor, row_begin, n_rows, dst);
     if (tensor->n_dims == 1 && source->n_heads && n_rows) { // elements are what is reordered
         row_size /= n_cols;
         n_rows = n_cols;
@@ -87,7 +126,7 @@ static bool slice_source(struct smr_tensor *slice, uint64_t offset, uint64_t n_r
     } *sliced = smr_arena_alloc(arena, 1, sizeof *sliced);
     if (!sliced)
         return false;
-    assert(slice->source->n_parts == 1 && !slice->source->n_heads);
+    assert(!slice->source->original && slice->source->n_parts == 1 && !slice->source->n_heads);
     sliced->source = *slice->source;
     sliced->part = slice->source->parts[0] + offset;
     sliced->source.parts = &sliced->part;

@@ -1,5 +1,6 @@
-// views.c - parts of matrices that a file has as one, under names of their own: the graph then has
-// one form, whether a file fuses queries, keys and values or gate and up.
+// views.c - tensors as others see them: parts of matrices that a file has as one, under names of their
+// own, so that the graph has one form whether a file fuses queries, keys and values or gate and up;
+// and tensors in other types than the file's.
 #include "model/model_file.h"
 #include "model/tensor.h"
 
@@ -97,5 +98,47 @@ bool smr_model_add_views(struct smr_model *model)
     for (uint32_t i = 0; i < model->n_tensors; i++)
         if (match(model, &model->tensors[i], &fusion) && !add_parts(model, &fusion))
             return false;
+    return true;
+}
+
+// ---- other types ------------------------------------------------------------------------------
+
+static bool retype(struct smr_model *model, struct smr_tensor *tensor, enum smr_type type)
+{
+    struct retyped {
+        struct smr_tensor original;
+        struct smr_tensor_source source;
+    } *retyped = smr_arena_alloc(&model->file->arena, 1, sizeof *retyped);
+    if (!retyped)
+        return false;
+    retyped->original = *tensor;
+    retyped->source.original = &retyped->original;
+    tensor->type = type;
+    tensor->size = smr_type_size(type, smr_tensor_rows(tensor) * tensor->dims[0]);
+    tensor->data = NULL;
+    tensor->source = &retyped->source;
+    return true;
+}
+
+bool smr_model_retype(struct smr_model *model, smr_choose_type_fn *choose, void *user)
+{
+    struct smr_model_file *file = model->file;
+    struct smr_tensor *tensors =
+        smr_arena_alloc(&file->arena, model->n_tensors, sizeof *model->tensors);
+    if (!tensors)
+        return false;
+    // A view is chosen for by its own name: parts of a tensor may differ, and the graph sees only them.
+    for (uint32_t i = 0; i < file->view_names.n; i++) {
+        enum smr_type type = choose(user, model, &file->views[i]);
+        if (type != file->views[i].type && !retype(model, &file->views[i], type))
+            return false;
+    }
+    for (uint32_t i = 0; i < model->n_tensors; i++) {
+        tensors[i] = model->tensors[i];
+        enum smr_type type = choose(user, model, &tensors[i]);
+        if (type != tensors[i].type && !retype(model, &tensors[i], type))
+            return false;
+    }
+    model->tensors = tensors;
     return true;
 }

@@ -2,13 +2,16 @@
 // by rows where a tensor exceeds what one binding or one buffer may hold.
 #include "schedule/schedule_impl.h"
 
+#include "base/parallel.h"
+#include "device/threads.h"
+
 #include <string.h>
 
 // Rows of a part begin at multiples of this, so that their offsets keep any alignment.
 enum { PART_ROWS = 256 };
 
-// Bytes of rows that are made at a time.
-enum { PIECE_SIZE = 1 << 22 };
+// Bytes of rows that are made at a time, and elements that a thread makes of them; at least a row.
+enum { PIECE_SIZE = 1 << 22, GRAIN_ELEMENTS = 1 << 16 };
 
 static bool keep_buffer(struct smr_schedule *schedule, smr_buffer *buffer)
 {
@@ -49,6 +52,20 @@ static smr_buffer *upload(struct smr_schedule *schedule, const void *data, uint6
     return buffer && smr_buffer_write(buffer, 0, data, size) ? buffer : NULL;
 }
 
+struct made {
+    const struct smr_model *model;
+    const struct smr_tensor *tensor;
+    uint64_t row_begin, row_size;
+    uint8_t *rows;
+};
+
+static bool make_rows(void *user, uint32_t thread, uint64_t begin, uint64_t end)
+{
+    const struct made *made = user;
+    return smr_tensor_read(made->model, made->tensor, made->row_begin + begin, end - begin,
+                           made->rows + begin * made->row_size);
+}
+
 // Rows that the file does not have as they are: made and uploaded piece by piece.
 static smr_buffer *upload_made(struct smr_schedule *schedule, const struct smr_tensor *tensor,
                                const struct smr_part *part, uint64_t row_size)
@@ -58,10 +75,13 @@ static smr_buffer *upload_made(struct smr_schedule *schedule, const struct smr_t
     smr_buffer *buffer = make_buffer(schedule, part->row_count * row_size, tensor->name);
     uint8_t *piece =
         buffer ? smr_alloc(schedule->context, step, row_size, "a piece of the weights") : NULL;
+    uint64_t grain = GRAIN_ELEMENTS / tensor->dims[0];
+    uint32_t n_threads = smr_host_threads(schedule->context);
     bool done = piece;
     for (uint32_t row = 0; done && row < part->row_count; row += step) {
         uint32_t n = smr_min_u32(step, part->row_count - row);
-        done = smr_tensor_read(schedule->graph->model, tensor, part->row_begin + row, n, piece) &&
+        struct made made = {schedule->graph->model, tensor, part->row_begin + row, row_size, piece};
+        done = smr_parallel(n_threads, n, grain ? grain : 1, make_rows, &made) &&
                smr_buffer_write(buffer, row * row_size, piece, n * row_size);
     }
     smr_free(schedule->context, piece);

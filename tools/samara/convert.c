@@ -9,17 +9,11 @@
 #include <string.h>
 
 struct settings {
-    int type; // index of type_choices
+    int type; // index of weight_types + 1
     bool pure;
     bool force;
     bool json;
     struct context_settings context;
-};
-
-static const char *const type_choices[] = {
-    "f32",    "f16",    "bf16", "q8_0",   "q6_k",   "q5_k_m", "q5_k_s", "q5_k",
-    "q4_k_m", "q4_k_s", "q4_k", "q3_k_l", "q3_k_m", "q3_k_s", "q3_k",   "q2_k",
-    "q5_1",   "q5_0",   "q4_1", "q4_0",   "iq4_nl", NULL,
 };
 
 #define FIELD(name) offsetof(struct settings, name)
@@ -31,7 +25,7 @@ static const struct option options[] = {
      .help = "what the weights become; see above",
      .kind = OPTION_CHOICE,
      .offset = FIELD(type),
-     .choices = type_choices},
+     .choices = weight_types + 1},
     {.names = "--pure",
      .help = "give every matrix the type itself, none a better one",
      .kind = OPTION_FLAG,
@@ -186,12 +180,13 @@ static json_t *describe_types(const struct conversion *c)
 
 static int print_json(struct conversion *c, const struct smr_convert_result *result)
 {
-    json_t *object = json_pack(
-        "{s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:O, s:I, s:f}", "file", json_text(c->out), "type",
-        type_choices[c->settings->type], "size", (json_int_t)result->file_size, "weights_before",
-        (json_int_t)result->from_size, "weights", (json_int_t)result->to_size, "tensors",
-        (json_int_t)result->n_tensors, "types", describe_types(c), "fallbacks", c->fallbacks,
-        "requantized", (json_int_t)result->n_requantized, "seconds", (double)result->time_ns / 1e9);
+    json_t *object =
+        json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:O, s:I, s:f}", "file", json_text(c->out),
+                  "type", weight_types[c->settings->type + 1], "size",
+                  (json_int_t)result->file_size, "weights_before", (json_int_t)result->from_size,
+                  "weights", (json_int_t)result->to_size, "tensors", (json_int_t)result->n_tensors,
+                  "types", describe_types(c), "fallbacks", c->fallbacks, "requantized",
+                  (json_int_t)result->n_requantized, "seconds", (double)result->time_ns / 1e9);
     return json_print(c->tool.command, object, 0);
 }
 
@@ -239,7 +234,7 @@ static int convert(struct conversion *c, const struct operands *operands)
     catch_interrupts();
     progress_init(&c->progress, !settings->context.quiet);
     c->start_ns = smr_time_ns();
-    const struct smr_convert_params params = {.type = type_choices[settings->type],
+    const struct smr_convert_params params = {.type = weight_types[settings->type + 1],
                                               .pure = settings->pure,
                                               .replace = settings->force,
                                               .tensor = take_tensor,

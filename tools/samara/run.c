@@ -240,7 +240,8 @@ static bool open_model(struct run *run, const struct operands *operands)
                  run->info.name);
         return run_fail_with(run, EXIT_MODEL);
     }
-    return true;
+    int type = run->settings->weight_type;
+    return !type || smr_model_set_type(run->model, weight_types[type]) || run_fail(run);
 }
 
 // With an encoder the prompt is the source, else the text begins with it.

@@ -21,6 +21,7 @@ struct run_settings {
     int early_stopping; // index of the list below
 
     const char *device;
+    int weight_type;         // index of weight_types
     int kernels, cache_type; // indices of the two lists below
     bool json, special;
     int64_t n_logprobs;

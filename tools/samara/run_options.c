@@ -111,6 +111,10 @@ static const struct option options[] = {
      "threads of the processor, for devices that are made of it and for compiling; 0: one for each "
      "core that may be used",
      OPTION_INTEGER, FIELD(context.n_threads), 0, 4096},
+    {"--type", "TYPE", "file",
+     "turn the weights into this type while they are loaded, for a model that is too big as it is; "
+     "samara convert --help tells of types",
+     OPTION_CHOICE, FIELD(weight_type), .choices = weight_types},
     {"--cache-type", "TYPE", "f16", "type of the KV cache", OPTION_CHOICE, FIELD(cache_type),
      .choices = cache_types},
     {"--kernels", "KIND", "tuned", "which variants of the kernels: the fastest or the simplest",

@@ -105,6 +105,12 @@ int tool_fail(const struct tool *tool)
     }
 }
 
+const char *const weight_types[] = {
+    "file", "f32",    "f16",    "bf16", "q8_0",   "q6_k",   "q5_k_m", "q5_k_s",
+    "q5_k", "q4_k_m", "q4_k_s", "q4_k", "q3_k_l", "q3_k_m", "q3_k_s", "q3_k",
+    "q2_k", "q5_1",   "q5_0",   "q4_1", "q4_0",   "iq4_nl", NULL,
+};
+
 smr_model *tool_open_model(struct tool *tool, const struct operands *operands, const char *option,
                            int *code)
 {

@@ -45,6 +45,10 @@ int tool_fail(const struct tool *tool);
 smr_model *tool_open_model(struct tool *tool, const struct operands *operands, const char *option,
                            int *code);
 
+// Choices of --type, NULL at the end: "file", which leaves weights as they are in it, then the names
+// that smr_convert_type() gives.
+extern const char *const weight_types[];
+
 // Read all of a file, or of stdin for "-". Zero-terminated, to be freed. Prints the reason on
 // failure.
 char *tool_read(const char *command, const char *path, size_t *size);

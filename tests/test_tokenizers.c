@@ -1,12 +1,16 @@
 // test_tokenizers.c - tiny vocabularies against what other tokenizers made of many lines
 // (golden/make_tokenizers.py, which also says what the files look like).
+#include "model/metadata.h"
 #include "support.h"
-#include "text/text.h"
+#include "text/vocab.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+// With an argument: the vocabularies of another folder, as make_tokenizers.py --real writes one.
+static const char *other_folder;
 
 // One file of expectations and its vocabulary.
 struct golden {
@@ -124,6 +128,69 @@ static void check_file(struct golden *golden)
     }
 }
 
+// ---- in GGUF's words --------------------------------------------------------------------------
+
+// Which of the vocabularies that do not come from GGUF can be said in its words, and how many lines
+// may give other tokens then: GGUF has no NFC, no added tokens that are normalised or single words,
+// and SentencePiece's own rules for T5, which drop spaces at the end and keep clusters of marks.
+static const struct {
+    const char *name;
+    size_t n_other;
+} EXPORTED[] = {
+    {"json-qwen", 30}, {"json-llama", 30},   {"json-gemma", 0},   {"json-t5", 100},
+    {"model-bpe", 0},  {"model-unigram", 0}, {"files-merges", 0}, {"files-marian", 0},
+};
+
+static size_t count_other(const struct golden *golden, const struct smr_vocab *read)
+{
+    static char text[1 << 16], line[1 << 16];
+    struct smr_vocab *vocab = smr_vocab_get(golden->model);
+    size_t n_other = 0;
+    rewind(golden->file);
+    while (fgets(line, sizeof(line), golden->file)) {
+        struct smr_token_list a = {.context = golden->context}, b = {.context = golden->context};
+        line[strcspn(line, "\n")] = 0;
+        if (strncmp(line, "text: ", 6) != 0)
+            continue;
+        memcpy(text, line + 6, strlen(line) - 5);
+        size_t size = unescape(text);
+        assert_true(smr_vocab_encode(vocab, text, size, SMR_TOKENIZE_SPECIAL, &a));
+        assert_true(smr_vocab_encode(read, text, size, SMR_TOKENIZE_SPECIAL, &b));
+        n_other += a.n != b.n || (a.n && memcmp(a.data, b.data, a.n * sizeof(*a.data)) != 0);
+        smr_free(golden->context, a.data);
+        smr_free(golden->context, b.data);
+    }
+    return n_other;
+}
+
+static void check_export(const struct golden *golden)
+{
+    struct smr_arena arena;
+    struct smr_metadata metadata;
+    bool exported;
+    size_t row = 0;
+    smr_arena_init(&arena, golden->context);
+    smr_metadata_init(&metadata, &arena);
+    while (row < SMR_COUNT(EXPORTED) && strcmp(EXPORTED[row].name, golden->name) != 0)
+        row++;
+    struct smr_vocab *vocab = smr_vocab_get(golden->model);
+    uint32_t n = smr_vocab_size(vocab) + 3;
+    assert_true(smr_vocab_export(vocab, n, &metadata, &exported));
+    assert_true(other_folder || exported == (row < SMR_COUNT(EXPORTED)));
+    if (exported) {
+        struct smr_model model = {
+            .context = golden->context, .path = golden->name, .metadata = &metadata};
+        struct smr_vocab *read = smr_vocab_load(&model);
+        assert_non_null(read);
+        assert_int_equal(smr_vocab_size(read), n);
+        size_t n_other = count_other(golden, read);
+        printf("# %s: %zu lines are other tokens in GGUF\n", golden->name, n_other);
+        assert_true(other_folder || n_other <= EXPORTED[row].n_other);
+        smr_vocab_destroy(read);
+    }
+    smr_arena_finish(&arena);
+}
+
 static void test_golden(const char *folder, const char *name)
 {
     static struct golden golden;
@@ -139,6 +206,8 @@ static void test_golden(const char *folder, const char *name)
     golden.file = fopen(path, "rb");
     assert_non_null(golden.file);
     check_file(&golden);
+    if (!smr_metadata_has(golden.model->metadata, "tokenizer.ggml.model"))
+        check_export(&golden);
     fclose(golden.file);
     printf("# %s: %zu lines, %zu wrong\n", name, golden.n_lines, golden.n_wrong);
     assert_true(golden.n_lines > 100);
@@ -173,9 +242,6 @@ static void test_all(void **state)
     snprintf(folder, sizeof(folder), "%s/golden/tokenizers", tests ? tests : ".");
     assert_true(test_folder(folder) >= 25);
 }
-
-// With an argument: the vocabularies of another folder, as make_tokenizers.py --real writes one.
-static const char *other_folder;
 
 static void test_other(void **state)
 {

@@ -61,6 +61,13 @@ void smr_charsmap_destroy(struct smr_charsmap *map)
     smr_free(map->context, map);
 }
 
+const void *smr_charsmap_data(const struct smr_charsmap *map, uint32_t *trie_size, size_t *size)
+{
+    *trie_size = (uint32_t)map->n_units * 4;
+    *size = *trie_size + map->strings_size - 1;
+    return map->data;
+}
+
 // The longest or shortest text of the table that `text` begins with. Returns its bytes, 0 when there
 // is none.
 static size_t find(const struct smr_charsmap *map, const char *text, size_t size, bool longest,

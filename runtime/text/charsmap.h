@@ -14,6 +14,9 @@ struct smr_charsmap *smr_charsmap_create(smr_context *context, const char *name,
                                          size_t size);
 void smr_charsmap_destroy(struct smr_charsmap *map); // accepts NULL
 
+// As it was given to smr_charsmap_create(), but for the 4 bytes at the start, the size of the trie.
+const void *smr_charsmap_data(const struct smr_charsmap *map, uint32_t *trie_size, size_t *size);
+
 // Replacements for characters, in the two ways that are in use.
 enum smr_charsmap_match {
     SMR_CHARSMAP_LONGEST,  // SentencePiece: the longest text at each place

@@ -55,6 +55,13 @@ bool smr_normalizer_add(struct smr_normalizer *normalizer, const struct smr_norm
     return true;
 }
 
+const struct smr_normalize_step *smr_normalizer_steps(const struct smr_normalizer *normalizer,
+                                                      size_t *n)
+{
+    *n = normalizer ? normalizer->n_steps : 0;
+    return normalizer ? normalizer->steps : NULL;
+}
+
 // ---- steps ------------------------------------------------------------------------------------
 
 static void squeeze(const char *text, size_t size, struct smr_string *out)

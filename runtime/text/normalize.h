@@ -45,6 +45,10 @@ void smr_normalizer_destroy(struct smr_normalizer *normalizer);     // accepts N
 // error when there are too many steps or no memory.
 bool smr_normalizer_add(struct smr_normalizer *normalizer, const struct smr_normalize_step *step);
 
+// The steps there are.
+const struct smr_normalize_step *smr_normalizer_steps(const struct smr_normalizer *normalizer,
+                                                      size_t *n);
+
 // Normalise `text`. `*first` says that it is the beginning of the whole text, and becomes false when
 // what it began with is dropped: tokenizers goes by places in the original. The result lies in `text` itself or in one of `scratch`, initialised strings.
 bool smr_normalizer_run(const struct smr_normalizer *normalizer, struct smr_regex_search *search,

@@ -39,6 +39,13 @@ bool smr_pretokenizer_add(struct smr_pretokenizer *pre, const struct smr_pretoke
     return true;
 }
 
+const struct smr_pretokenizer_stage *smr_pretokenizer_stages(const struct smr_pretokenizer *pre,
+                                                             size_t *n)
+{
+    *n = pre ? pre->n_stages : 0;
+    return pre ? pre->stages : NULL;
+}
+
 bool smr_pretokenizer_drop_letters(struct smr_pretokenizer *pre)
 {
     bool there = pre->n_stages && pre->stages[pre->n_stages - 1].kind == SMR_PRE_LETTERS;
@@ -206,4 +213,67 @@ bool smr_pretokenizer_split(const struct smr_splitting *splitting, const char *t
                             bool first)
 {
     return run(splitting, 0, text, size, first);
+}
+
+// ---- names ------------------------------------------------------------------------------------
+
+static bool add_word(void *user, const char *word, size_t size)
+{
+    struct smr_string *words = user;
+    smr_string_add(words, word, size);
+    smr_string_add(words, "", 1); // a zero between words
+    return !words->failed;
+}
+
+// What a chain makes of the probe: its words, with zeros between.
+static bool probe(smr_context *context, const struct smr_pretokenizer *pre,
+                  struct smr_string *words)
+{
+    struct smr_pretokenizer_scratch scratch = {0};
+    struct smr_splitting splitting = {.pre = pre,
+                                      .search = smr_regex_search_create(context),
+                                      .scratch = &scratch,
+                                      .word = add_word,
+                                      .user = words};
+    words->size = 0;
+    bool ok = splitting.search && smr_pretokenizer_split(&splitting, smr_pretokenizer_probe,
+                                                         strlen(smr_pretokenizer_probe), true);
+    smr_regex_search_destroy(splitting.search);
+    smr_pretokenizer_scratch_finish(&scratch);
+    return ok;
+}
+
+static bool same_words(smr_context *context, const char *name, const struct smr_string *wanted,
+                       bool *same)
+{
+    struct smr_string words;
+    uint32_t flags;
+    struct smr_pretokenizer *pre = smr_pretokenizer_named(context, name, &flags);
+    smr_string_init(&words, context);
+    bool ok = pre && probe(context, pre, &words);
+    *same = ok && words.size == wanted->size && !memcmp(words.data, wanted->data, words.size);
+    smr_string_finish(&words);
+    smr_pretokenizer_destroy(pre);
+    return ok;
+}
+
+bool smr_pretokenizer_name(smr_context *context, const struct smr_pretokenizer *pre, uint32_t flags,
+                           const char **name)
+{
+    struct smr_string wanted;
+    uint32_t tried = 0; // bits of smr_pretokenizer_id
+    smr_string_init(&wanted, context);
+    bool same = false, ok = probe(context, pre, &wanted);
+    *name = NULL;
+    for (size_t i = 0; ok && !*name && i < smr_pretokenizer_n_rows; i++) {
+        const struct smr_pretokenizer_row *row = &smr_pretokenizer_rows[i];
+        bool fits = (row->flags & SMR_PRE_IGNORE_MERGES) == flags && row->id != SMR_PRE_DEFAULT;
+        if (!fits || (tried & 1U << row->id))
+            continue;
+        ok = same_words(context, row->name, &wanted, &same);
+        tried |= 1U << row->id;
+        *name = same ? row->name : NULL;
+    }
+    smr_string_finish(&wanted);
+    return ok;
 }

@@ -49,6 +49,10 @@ void smr_pretokenizer_destroy(struct smr_pretokenizer *pre);            // accep
 // are too many.
 bool smr_pretokenizer_add(struct smr_pretokenizer *pre, const struct smr_pretokenizer_stage *stage);
 
+// The stages there are.
+const struct smr_pretokenizer_stage *smr_pretokenizer_stages(const struct smr_pretokenizer *pre,
+                                                             size_t *n);
+
 // Take the last stage away if it makes letters of bytes; whether it was there.
 bool smr_pretokenizer_drop_letters(struct smr_pretokenizer *pre);
 
@@ -61,6 +65,12 @@ enum smr_pretokenizer_flags {
 // is recorded: the caller knows the file) or on a lack of memory.
 struct smr_pretokenizer *smr_pretokenizer_named(smr_context *context, const char *name,
                                                 uint32_t *flags);
+
+// The name in GGUF files of a chain that cuts texts as `pre` does, told by what both make of a text that
+// has something for each expression in it. `flags` are those it must have of IGNORE_MERGES. False
+// with an error on a lack of memory; `*name` is NULL when there is none.
+bool smr_pretokenizer_name(smr_context *context, const struct smr_pretokenizer *pre, uint32_t flags,
+                           const char **name);
 
 // Scratch of one encoding: each stage that changes its text has a place for the result. Zeroed is
 // empty.

@@ -42,3 +42,6 @@ struct smr_pretokenizer_row {
 };
 extern const struct smr_pretokenizer_row smr_pretokenizer_rows[];
 extern const size_t smr_pretokenizer_n_rows;
+
+// A text with something for each expression in it, which tells all the sets apart.
+extern const char smr_pretokenizer_probe[];

@@ -28,6 +28,14 @@ struct smr_vocab; // a vocabulary with its tokenizer
 // is damaged or of a kind we do not know.
 struct smr_vocab *smr_vocab_get(struct smr_model *model);
 
+// Set the keys tokenizer.ggml.* of `metadata` to what says the same as a vocabulary that came from
+// other files, with `n_vocab` tokens in all (0: as many as it has), as llama.cpp reads them.
+// `*exported` is false, with a warning, when GGUF has no words for it: then only the keys it came
+// from do, which samara reads from a GGUF file too. False with an error when there is no memory.
+struct smr_metadata;
+bool smr_vocab_export(const struct smr_vocab *vocab, uint32_t n_vocab,
+                      struct smr_metadata *metadata, bool *exported);
+
 uint32_t smr_vocab_size(const struct smr_vocab *vocab);
 enum smr_token_type smr_vocab_token_type(const struct smr_vocab *vocab, int32_t token);
 int32_t smr_vocab_find(const struct smr_vocab *vocab, const char *text, size_t size); // or -1

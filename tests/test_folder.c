@@ -256,8 +256,6 @@ static const struct {
     {"{\"model_type\":\"qwen2\",\"sliding_window\":16,\"use_sliding_window\":true,"
      "\"max_window_layers\":1," SIZES "}",
      "windows from layer 1 on are not supported"},
-    {"{\"model_type\":\"qwen3_moe\",\"mlp_only_layers\":[0]}", "mlp_only_layers: is not supported"},
-    {"{\"model_type\":\"qwen3_moe\",\"decoder_sparse_step\":2}", "decoder_sparse_step: 2 is not"},
     {"{\"model_type\":\"llama\",\"quantization_config\":{\"quant_method\":\"gptq\"}}",
      "weights quantized by gptq are not supported"},
     {"{\"model_type\":\"gpt2\",\"scale_attn_weights\":false}", "false is not supported"},

@@ -196,21 +196,15 @@ static bool read_window(struct smr_folder *folder)
     return !failed;
 }
 
-static bool read_experts(struct smr_folder *folder)
+// Which layers have experts is told by the tensors (mlp_only_layers, decoder_sparse_step).
+static void read_experts(struct smr_folder *folder)
 {
-    bool failed = false;
-    uint32_t step;
-    if (json_array_size(json_object_get(folder->config, "mlp_only_layers")))
-        return smr_folder_fail(folder, "mlp_only_layers", "is not supported");
-    if (smr_folder_u32(folder, folder->config, "decoder_sparse_step", &step, &failed) && step != 1)
-        return smr_folder_fail(folder, "decoder_sparse_step", "%" PRIu32 " is not supported", step);
     const json_t *norm = json_object_get(folder->config, "norm_topk_prob");
     char key[SMR_FOLDER_KEY_SIZE];
     if (json_is_boolean(norm))
         smr_metadata_set_bool(&folder->part->metadata,
                               smr_folder_key(folder, "expert_weights_norm", key),
                               json_boolean_value(norm));
-    return !failed;
 }
 
 static bool read_decoder(struct smr_folder *folder)
@@ -226,7 +220,8 @@ static bool read_decoder(struct smr_folder *folder)
         !smr_folder_u32(folder, folder->config, "n_inner", &n_ff, &failed) && !failed)
         smr_folder_set_u32(folder, "feed_forward_length",
                            n_embd <= UINT32_MAX / 4 ? n_embd * 4 : 0);
-    return !failed && read_window(folder) && read_experts(folder) && smr_folder_read_rope(folder);
+    read_experts(folder);
+    return !failed && read_window(folder) && smr_folder_read_rope(folder);
 }
 
 // ---- encoder-decoders -------------------------------------------------------------------------

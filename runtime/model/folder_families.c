@@ -336,7 +336,7 @@ static const struct smr_folder_family families[] = {
      " \"num_key_value_heads\": 4, \"use_sliding_window\": false, \"max_window_layers\": 28,"
      " \"moe_intermediate_size\": 768, \"num_experts_per_tok\": 8, \"norm_topk_prob\": false,"
      " \"tie_word_embeddings\": false}",
-     {decoder_names, attention, head_norms, qwen_experts},
+     {decoder_names, attention, head_norms, qwen_experts, gated},
      0,
      false},
     {"seed_oss",

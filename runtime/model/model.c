@@ -363,7 +363,8 @@ const char *smr_model_tokenizer(const struct smr_model *model)
         {"tokenizer.huggingface.vocab", "vocab.json"},
     };
     const char *name = smr_metadata_string(model->metadata, "tokenizer.ggml.model");
-    if (name && (!strcmp(name, "none") || !strcmp(name, "no_vocab"))) // llama.cpp's for no tokenizer
+    if (name &&
+        (!strcmp(name, "none") || !strcmp(name, "no_vocab"))) // llama.cpp's for no tokenizer
         return NULL;
     for (size_t i = 0; !name && i < SMR_COUNT(files); i++)
         if (smr_metadata_has(model->metadata, files[i][0]))

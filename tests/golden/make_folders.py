@@ -78,6 +78,15 @@ FOLDERS = {
     "gpt2": dict(cls=(T.GPT2Config, T.GPT2LMHeadModel), dtype=torch.float16,
                  config=dict(n_embd=36, n_head=3, n_layer=2, vocab_size=83, n_positions=96),
                  prompt=50),
+    # Matrices of experts, one after the other in GGUF; then a layer without, and weights that do not
+    # sum to 1.
+    "mixtral-shards": dict(cls=(T.MixtralConfig, T.MixtralForCausalLM), dtype=torch.bfloat16,
+                           shard=25000, config=decoder(28, 4, 2, 8, 37, 2, 73, num_local_experts=5,
+                                                       num_experts_per_tok=2), prompt=30),
+    "qwen3moe-f16": dict(cls=(T.Qwen3MoeConfig, T.Qwen3MoeForCausalLM), dtype=torch.float16,
+                         config=decoder(28, 2, 1, 12, 39, 3, 71, num_experts=7, num_experts_per_tok=3,
+                                        moe_intermediate_size=17, mlp_only_layers=[1],
+                                        norm_topk_prob=False), prompt=30),
     "qwen2-shards": dict(cls=(T.Qwen2Config, T.Qwen2ForCausalLM), shard=25000,
                          config=dict(decoder(36, 3, 1, 12, 29, 2, 73, theta=1e6, tied=True)),
                          prompt=30),
@@ -148,7 +157,10 @@ def make(name, spec, out):
         prompt = mm.encode_text(spec["tokenizer"], spec["config"]["vocab_size"], spec["text"])
     else:
         prompt = [int(t) for t in rng.integers(0, spec["config"]["vocab_size"], spec["prompt"])]
-    model = spec["cls"][1].from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
+    # The other ways of computing experts have demands on strides.
+    more = {"experts_implementation": "eager"} if "num_experts_per_tok" in spec["config"] else {}
+    model = spec["cls"][1].from_pretrained(path, dtype=torch.float32, attn_implementation="eager",
+                                           **more)
     logits = mm.logits_of(model.eval(), prompt)
     tokens, gaps = mm.greedy(model, prompt, 28)
     decoded = mm.logits_of(model, prompt + tokens[:mm.DECODED])[-1]

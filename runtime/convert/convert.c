@@ -8,6 +8,7 @@
 #include "device/threads.h"
 #include "model/gguf_write.h"
 #include "model/quantize.h"
+#include "text/text.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -75,14 +76,38 @@ static void mark_no_tokenizer(struct conversion *c)
     smr_metadata_set_u32(&c->metadata, key, c->model->hparams.n_vocab);
 }
 
+// The files of a folder's tokenizer, which are superfluous where GGUF has words for what they say.
+static bool is_tokenizer_file(const char *key)
+{
+    return !strncmp(key, "tokenizer.huggingface.", 22) ||
+           !strncmp(key, "tokenizer.sentencepiece.", 24) || !strncmp(key, "tokenizer.marian.", 17);
+}
+
+// Set the keys of a tokenizer that did not come from GGUF, where there are words for it.
+static bool export_tokenizer(struct conversion *c, bool *exported)
+{
+    *exported = false;
+    if (smr_metadata_has(c->model->metadata, "tokenizer.ggml.model") ||
+        !smr_model_tokenizer(c->model))
+        return true;
+    const struct smr_vocab *vocab = smr_vocab_get(c->model);
+    return vocab && smr_vocab_export(vocab, c->model->hparams.n_vocab, &c->metadata, exported);
+}
+
 static bool make_metadata(struct conversion *c)
 {
     enum { QUANTIZATION_VERSION = 2 }; // ggml.h, GGML_QNT_VERSION
     const struct smr_metadata *from = c->model->metadata;
+    bool exported;
     smr_metadata_init(&c->metadata, &c->arena);
-    for (uint32_t i = 0; i < from->keys.n; i++)
-        if (!is_of_file(from->keys.names[i]))
-            smr_metadata_set(&c->metadata, from->keys.names[i], &from->values[i]);
+    if (!export_tokenizer(c, &exported))
+        return false;
+    for (uint32_t i = 0; i < from->keys.n; i++) {
+        const char *key = from->keys.names[i];
+        bool done = exported && (is_tokenizer_file(key) || smr_metadata_find(&c->metadata, key));
+        if (!is_of_file(key) && !done)
+            smr_metadata_set(&c->metadata, key, &from->values[i]);
+    }
     if (!smr_model_tokenizer(c->model))
         mark_no_tokenizer(c);
     smr_metadata_set_u32(&c->metadata, "general.file_type", smr_recipe_file_type(c->recipe));

@@ -219,9 +219,18 @@ SMR_API void smr_tokens_free(smr_model *model, int32_t *tokens);
 // outside the vocabulary; special tokens have size 0 unless `special`.
 SMR_API const char *smr_token_bytes(smr_model *model, int32_t token, bool special, size_t *size);
 
+struct smr_chat_params {
+    const char *system; // what the model is told before; NULL for nothing
+    const char *user;   // the message
+    // How long a model that thinks before it answers may do so, where its chat format can say it.
+    bool limit_thinking;
+    uint32_t thinking_budget; // tokens, with limit_thinking; 0: it answers at once
+};
+
 // One message in the model's chat format, with the opening of the answer, as a text to tokenize
-// with SMR_TOKENIZE_SPECIAL. Returns NULL when the format is not known. Free with smr_text_free().
-SMR_API char *smr_chat_prompt(smr_model *model, const char *system, const char *user);
+// with SMR_TOKENIZE_SPECIAL. Returns NULL when the format is not known, and with an error
+// (SMR_ERROR_USAGE) where it has no such limit. Free with smr_text_free().
+SMR_API char *smr_chat_prompt(smr_model *model, const struct smr_chat_params *params);
 SMR_API void smr_text_free(smr_model *model, char *text);
 
 // ---- engine -----------------------------------------------------------------------------------

@@ -212,6 +212,8 @@ def usage_errors():
         (["run", BPE, "-p", "x", "--logprobs", "2"], "--logprobs needs --json"),
         (["run", BPE, "--tokens", "1", "--system", "x"], "--system"),
         (["run", BPE, "-p", "x", "--system", "x"], "--system needs"),
+        (["run", BPE, "-p", "x", "--thinking-budget", "0"], "--thinking-budget needs"),
+        (["run", BPE, "--tokens", "1", "--thinking-budget", "9"], "--thinking-budget has no place"),
         (["run", BPE, "--tokens", "1,x"], "'x' is not a token number"),
         (["run", BPE, "--tokens", "283"], "outside the vocabulary of 283"),
         (["run", BPE, "--tokens", "-1"], "outside the vocabulary"),

@@ -531,7 +531,7 @@ static bool use_everything(struct test_memory *memory, const struct gguf_builder
     smr_model *model = smr_model_open_memory(context, "m.gguf", builder->data, builder->size);
     bool ok =
         model && smr_tokenize(model, text, sizeof(text) - 1, SMR_TOKENIZE_SPECIAL, &tokens, &n);
-    char *prompt = ok ? smr_chat_prompt(model, NULL, "hello") : NULL;
+    char *prompt = ok ? smr_chat_prompt(model, &(struct smr_chat_params){.user = "hello"}) : NULL;
     ok = ok && prompt;
     if (!ok)
         assert_int_equal(smr_context_status(context), SMR_ERROR_MEMORY);

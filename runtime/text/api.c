@@ -37,11 +37,11 @@ const char *smr_token_bytes(smr_model *model, int32_t token, bool special, size_
     return vocab ? smr_vocab_bytes(vocab, token, special, size) : NULL;
 }
 
-char *smr_chat_prompt(smr_model *model, const char *system, const char *user)
+char *smr_chat_prompt(smr_model *model, const struct smr_chat_params *params)
 {
     struct smr_string text;
     smr_string_init(&text, model->context);
-    if (!smr_chat_prompt_text(model, system, user, &text)) {
+    if (!smr_chat_prompt_text(model, params, &text)) {
         smr_string_finish(&text);
         return NULL;
     }

@@ -2,8 +2,10 @@
 //
 // A format is recognised by texts in the model's template. Only what a template does with one
 // system and one user message is described here. The begin-of-text token is the tokenizer's part.
+#include "text/chat_thinking.h"
 #include "text/vocab.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 // Stands for the text of the end-of-text token, as `eos_token` does in a template.
@@ -21,6 +23,9 @@ struct chat_format {
     const char *system;                   // where none is given; NULL for no system message
     uint32_t trim;
     bool system_in_template; // a system message stands literally in the template for that
+    // How a model is kept from thinking: this after the opening of the answer, ...
+    const char *no_thinking;
+    bool budget_in_template; // ...or by what the template has for any budget: chat_thinking.h
 };
 
 // The first row that fits is the one: special cases come before what they are cases of.
@@ -31,6 +36,26 @@ static const struct chat_format FORMATS[] = {
      .after_system = "<|im_end|>",
      .before_user = "<|im_start|>user<|im_sep|>",
      .after_user = "<|im_end|><|im_start|>assistant<|im_sep|>"},
+    {.name = "seed_oss",
+     .has = {"<seed:bos>", "thinking_budget"},
+     .before_system = "<seed:bos>system\n",
+     .after_system = "<seed:eos>",
+     .before_user = "<seed:bos>user\n",
+     .after_user = "<seed:eos><seed:bos>assistant\n",
+     .budget_in_template = true},
+    {.name = "qwen3",
+     .has = {"<|im_start|>", "enable_thinking", "<think>\n\n</think>\n\n"},
+     .before_system = "<|im_start|>system\n",
+     .after_system = "<|im_end|>\n",
+     .before_user = "<|im_start|>user\n",
+     .after_user = "<|im_end|>\n<|im_start|>assistant\n",
+     .no_thinking = "<think>\n\n</think>\n\n"},
+    {.name = "qwen3-thinking", // always does
+     .has = {"<|im_start|>assistant\n<think>\n"},
+     .before_system = "<|im_start|>system\n",
+     .after_system = "<|im_end|>\n",
+     .before_user = "<|im_start|>user\n",
+     .after_user = "<|im_end|>\n<|im_start|>assistant\n<think>\n"},
     {.name = "chatml",
      .has = {"<|im_start|>"},
      .has_not = "<end_of_utterance>",
@@ -313,11 +338,61 @@ static void add_message(const char *text, bool trim, struct smr_string *out)
     smr_string_add(out, text, size);
 }
 
-bool smr_chat_prompt_text(const struct smr_model *model, const char *system, const char *user,
+// Whether the format can limit thinking to this many tokens; an error where it cannot.
+static bool check_budget(const struct smr_model *model, const struct chat_format *format,
+                         uint32_t budget)
+{
+    if (format->budget_in_template || (format->no_thinking && !budget))
+        return true;
+    if (format->no_thinking)
+        return smr_fail(model->context, SMR_ERROR_USAGE,
+                        "a thinking budget of %" PRIu32 " tokens: the chat format %s can only have "
+                        "0, or no limit",
+                        budget, format->name);
+    return smr_fail(model->context, SMR_ERROR_USAGE,
+                    "a thinking budget of %" PRIu32 " tokens: the chat format %s has none", budget,
+                    format->name);
+}
+
+static bool fail_template(const struct smr_model *model)
+{
+    return smr_fail(model->context, SMR_ERROR_MODEL,
+                    "%s: tokenizer.chat_template: what it has for thinking budgets is written in a "
+                    "way this version does not read",
+                    model->path);
+}
+
+// With a budget: the system message that tells it.
+static bool add_budget(const struct smr_model *model, const struct chat_format *format,
+                       const struct smr_chat_params *params, struct smr_string *text)
+{
+    if (!params->limit_thinking || !format->budget_in_template)
+        return true;
+    return smr_thinking_system(model->chat_template, params->thinking_budget, text) ||
+           fail_template(model);
+}
+
+// And what then follows the opening of the answer.
+static bool add_opening(const struct smr_model *model, const struct chat_format *format,
+                        const struct smr_chat_params *params, struct smr_string *text)
+{
+    if (!params->limit_thinking)
+        return true;
+    if (!format->budget_in_template) {
+        add(model, format->no_thinking, text);
+        return true;
+    }
+    return smr_thinking_opening(model->chat_template, params->thinking_budget, text) ||
+           fail_template(model);
+}
+
+bool smr_chat_prompt_text(const struct smr_model *model, const struct smr_chat_params *params,
                           struct smr_string *text)
 {
     const struct chat_format *format = find_format(model->chat_template);
-    if (!format)
+    const char *system = params->system;
+    if (!format ||
+        (params->limit_thinking && !check_budget(model, format, params->thinking_budget)))
         return false;
     add(model, format->start, text);
     if (!system && format->system_in_template)
@@ -329,8 +404,10 @@ bool smr_chat_prompt_text(const struct smr_model *model, const char *system, con
         add_message(system, format->trim & TRIM_SYSTEM, text);
         add(model, format->after_system, text);
     }
+    if (!add_budget(model, format, params, text))
+        return false;
     add(model, format->before_user, text);
-    add_message(user, format->trim & TRIM_USER, text);
+    add_message(params->user, format->trim & TRIM_USER, text);
     add(model, format->after_user, text);
-    return !text->failed;
+    return add_opening(model, format, params, text) && !text->failed;
 }

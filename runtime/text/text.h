@@ -82,7 +82,7 @@ void smr_detokenizer_end(struct smr_detokenizer *stream, struct smr_string *text
 // NULL when unknown or when the model has no template.
 const char *smr_chat_format(const struct smr_model *model);
 
-// One system (may be NULL) and one user message, with the opening of the answer. False when the
-// format is not known.
-bool smr_chat_prompt_text(const struct smr_model *model, const char *system, const char *user,
+// The messages of `params`, with the opening of the answer. False when the format is not known, and
+// with an error when it cannot limit thinking as `params` ask for.
+bool smr_chat_prompt_text(const struct smr_model *model, const struct smr_chat_params *params,
                           struct smr_string *text);

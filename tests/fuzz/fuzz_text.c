@@ -44,9 +44,16 @@ static void use(smr_context *context, smr_model *model, const char *text, size_t
     struct smr_model_info info;
     int32_t *tokens;
     size_t n;
-    char *prompt = smr_chat_prompt(model, flags & 8 ? "system" : NULL, "user");
+    struct smr_chat_params chat = {.system = flags & 8 ? "system" : NULL, .user = "user"};
+    char *prompt = smr_chat_prompt(model, &chat);
     smr_model_info(model, &info);
     check(!info.chat_format == !prompt);
+    smr_text_free(model, prompt);
+    chat.limit_thinking = true;
+    chat.thinking_budget = flags & 8 ? 700 : 0;
+    prompt = smr_chat_prompt(model, &chat);
+    check(prompt || !info.chat_format || smr_context_status(context) != SMR_OK);
+    smr_context_clear_error(context);
     smr_text_free(model, prompt);
     if (smr_tokenize(model, text, size, flags, &tokens, &n)) {
         check(smr_context_status(context) == SMR_OK);

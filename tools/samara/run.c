@@ -150,8 +150,17 @@ static bool format_prompt(struct run *run, char **chat)
     if (settings->raw)
         return true;
     if (run->info.chat_format && strlen(run->prompt) == run->prompt_size) {
-        *chat = smr_chat_prompt(run->model, settings->system, run->prompt);
+        *chat = smr_chat_prompt(
+            run->model,
+            &(struct smr_chat_params){.system = settings->system,
+                                      .user = run->prompt,
+                                      .limit_thinking = settings->thinking_budget >= 0,
+                                      .thinking_budget = (uint32_t)settings->thinking_budget});
         return *chat || run_fail(run);
+    }
+    if (settings->thinking_budget >= 0) {
+        complain(command, "--thinking-budget needs a model with a chat format that samara knows");
+        return run_fail_with(run, EXIT_USAGE);
     }
     if (settings->system) {
         complain(command, "--system needs a model with a chat format that samara knows");
@@ -460,6 +469,8 @@ static bool check(const struct run_settings *settings)
         complain(name, "--logprobs needs --json");
     else if (settings->system && (settings->raw || settings->tokens))
         complain(name, "--system has no place in a prompt given with --raw or --tokens");
+    else if (settings->thinking_budget >= 0 && (settings->raw || settings->tokens))
+        complain(name, "--thinking-budget has no place in a prompt given with --raw or --tokens");
     else
         return run_check_many(settings);
     return false;

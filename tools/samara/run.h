@@ -6,6 +6,7 @@
 
 struct run_settings {
     const char *model, *prompt, *prompt_file, *tokens, *system;
+    int64_t thinking_budget; // -1: no limit
     bool raw, no_bos, escape;
 
     int64_t n_predict, n_context, n_source, n_batch;

@@ -28,6 +28,10 @@ static const struct option options[] = {
      OPTION_TEXT, FIELD(tokens)},
     {"-sys --system-prompt --system", "TEXT", NULL,
      "what an instruction model is told before the prompt", OPTION_TEXT, FIELD(system)},
+    {"--thinking-budget", "N", "-1",
+     "let a model that thinks before it answers do so for about N tokens, by what its chat format "
+     "says; 0: it answers at once; -1: no limit",
+     OPTION_INTEGER, FIELD(thinking_budget), -1, COUNT_MAX},
     {"--raw", NULL, NULL,
      "give the prompt to the model as it is, without its chat format. Special tokens in it are "
      "what they say",

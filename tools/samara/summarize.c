@@ -180,7 +180,7 @@ static bool make_prompt(struct summarizer *s, const char *text, size_t size, str
         return out_of_memory(s);
     if (!chat)
         return true;
-    char *formatted = smr_chat_prompt(s->model, NULL, prompt->data);
+    char *formatted = smr_chat_prompt(s->model, &(struct smr_chat_params){.user = prompt->data});
     text_free(prompt);
     done = formatted && append_text(prompt, formatted);
     if (!done)

@@ -270,6 +270,7 @@ static bool check_image(const struct smr_case *c, void *const results[], const s
     for (uint32_t i = 0; i < desc->n_bindings && !*result->problem; i++) {
         const uint8_t *actual = image->data + image->offsets[i];
         if (desc->access[i] & SMR_WRITE) {
+            assert(results[i]); // run_twin() made it
             if (!compare(c, i, results[i], actual, result))
                 return false;
         } else if (memcmp(actual, c->operands[i].data, c->operands[i].size) != 0) {

@@ -216,13 +216,13 @@ static bool attention_runs_specialise(struct smr_kernel_key *key, const struct s
         return false;
     // Heads together read a key once, but the processor's threads want a few workgroups each.
     uint32_t heads = smr_min_u32(sharing, 4);
-    while (sharing % heads ||
-           (heads > 1 && (uint64_t)p->n_rows * p->n_heads / heads * p->n_splits < 4))
+    while (heads > 1 &&
+           (sharing % heads || (uint64_t)p->n_rows * p->n_heads / heads * p->n_splits < 4))
         heads--;
     key->constants[0] = 1;
     key->constants[2] = 64;
     key->constants[4] = heads;
-    return true;
+    return heads > 0;
 }
 
 // Constants: workgroup size, head_dim, keys of a tile, invocations that share the dot product of a

@@ -300,7 +300,7 @@ static bool read_metaspace(struct smr_huggingface *hf, const json_t *component)
 static bool read_delimiter(struct smr_huggingface *hf, const json_t *component)
 {
     char text[4];
-    uint32_t size;
+    uint32_t size = 0;
     return read_replacement(hf, component, "delimiter", "pre_tokenizer", text, &size) &&
            add_split(hf, smr_regex_create_literal(hf->vocab->context, text, size),
                      SMR_SPLIT_REMOVED, false);

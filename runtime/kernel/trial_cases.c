@@ -124,28 +124,36 @@ static bool rope_store_case(const struct small *s, void *push)
     return s->number < 2;
 }
 
-// A prompt, or one row with many keys; then rows anywhere with window, soft-capping and splits; and
-// for models that have such attention, sources that are seen whole, with biases.
+// Take the fewest heads, all those that share a KV head.
+static void shrink_heads(const struct small *s, struct smr_attention_push *p)
+{
+    const uint32_t n_kv_heads = p->n_kv_heads, sharing = p->n_heads / n_kv_heads;
+    for (uint32_t n = smr_min_u32(n_kv_heads, 2); n <= n_kv_heads; n++) {
+        p->n_kv_heads = n;
+        p->n_heads = n * sharing;
+        if (same_kernel(s))
+            return;
+    }
+}
+
+// Rows with many keys; with fewer keys in splits, soft-capping and, if it may be, a window; and a
+// prompt, where there is more than one row.
 static bool attention_case(const struct small *s, void *push)
 {
+    enum { MANY_KEYS, SPLITS, PROMPT };
     struct smr_attention_push *p = push;
-    const uint32_t sharing = p->n_heads / p->n_kv_heads;
-    const bool whole = p->flags;
-    p->n_kv_heads = smr_min_u32(p->n_kv_heads, 2);
-    p->n_heads = p->n_kv_heads * sharing;
-    p->q_stride = p->out_stride = p->n_heads * p->head_dim;
-    p->n_splits = s->number == 1 ? 3 : 1;
-    p->window = s->number == 1 ? 70 : 0;
-    p->softcap = s->number == 1 ? 20.0f : 0;
+    p->window = s->number == SPLITS && !(p->flags & SMR_ATTENTION_FULL) ? 110 : 0;
+    p->softcap = s->number == SPLITS ? 20.0f : 0;
     p->scale = 0.3f;
-    p->flags = s->number == 2 ? SMR_ATTENTION_FULL | SMR_ATTENTION_BIAS : 0;
     p->reach = 20;
     try_size(s, &p->n_rows, 19);
-    const bool prompt = s->number == 0 && p->n_rows > 1;
-    s->params->last_position = prompt ? 0 : 130;
-    s->params->n_sequences = prompt || p->n_rows == 1 ? 1 : 2;
-    p->max_pages = (prompt ? p->n_rows : s->params->last_position) / p->page_size + 1;
-    return s->number < (whole ? 3 : 2);
+    try_size(s, &p->n_splits, s->number == SPLITS ? 3 : 1);
+    shrink_heads(s, p);
+    p->q_stride = p->out_stride = p->n_heads * p->head_dim;
+    s->params->last_position = s->number == PROMPT ? 0 : 150;
+    s->params->n_sequences = s->number == PROMPT || p->n_rows == 1 ? 1 : 2;
+    p->max_pages = (s->number == PROMPT ? p->n_rows : s->params->last_position) / p->page_size + 1;
+    return s->number <= (p->n_rows == 1 ? SPLITS : PROMPT);
 }
 
 static bool attention_merge_case(const struct small *s, void *push)

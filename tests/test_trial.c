@@ -222,6 +222,9 @@ union push {
     struct smr_activate_push activate;
     struct smr_reduce_push reduce;
     struct smr_copy_pages_push copy_pages;
+    struct smr_route_push route;
+    struct smr_experts_push experts;
+    struct smr_combine_push combine;
 };
 
 struct shape { // of a model, and of a step
@@ -292,6 +295,22 @@ static void model_push(enum smr_kernel_id id, const struct shape *m, union push 
         break;
     case SMR_KERNEL_COPY_PAGES:
         push->copy_pages = (struct smr_copy_pages_push){8, 64, kv_width / 2};
+        break;
+    case SMR_KERNEL_ROUTE:
+        push->route = (struct smr_route_push){32, m->n_rows, 4, 32, 0};
+        break;
+    case SMR_KERNEL_EXPERTS:
+        push->experts = (struct smr_experts_push){.n_cols = m->n_embd,
+                                                  .n_out = m->n_ff,
+                                                  .n_rows = m->n_rows,
+                                                  .n_used = 4,
+                                                  .in_stride = m->n_embd,
+                                                  .out_stride = 4 * m->n_ff,
+                                                  .expert_count = 32};
+        break;
+    case SMR_KERNEL_COMBINE:
+        push->combine =
+            (struct smr_combine_push){m->n_embd, m->n_rows, 4, 4 * m->n_embd, m->n_embd, 0};
         break;
     default:
         fail_msg("model_push() does not know %s", smr_kernel_desc(id)->name);

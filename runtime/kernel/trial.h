@@ -31,7 +31,8 @@ bool smr_trial_run(struct smr_kernel_set *set, const struct smr_kernel_key *key,
 void smr_trial_report(smr_device *device, const struct smr_kernel_key *key,
                       const struct smr_verdict *verdict, bool first);
 
-// The cases of a trial (trial_cases.c): fill in `params`, with a push that lives in `memory`. False when there is none of this number.
+// The cases of a trial (trial_cases.c): fill in `params`, with a push that lives in `memory`. False
+// when there is none of this number.
 struct smr_trial_push {
     uint32_t words[SMR_MAX_PUSH_SIZE / 4];
 };

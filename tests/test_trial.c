@@ -738,6 +738,7 @@ static void damaged_verdicts_are_ignored(void **state)
     if (!have_device())
         return;
     struct smr_verdict strange = {.known = 1, .right = 2};
+    struct smr_verdict cut = {.known = 1, .problem = "it was cut"};
     struct smr_verdict endless = {.known = 1};
     struct smr_verdict unknown = {.right = 1};
     memset(endless.problem, 'x', sizeof endless.problem);
@@ -748,7 +749,7 @@ static void damaged_verdicts_are_ignored(void **state)
     } damages[] = {
         {"garbage", 7, true},
         {"", 0, true},
-        {"short", 5, false},
+        {&cut, sizeof cut - 8, false},
         {&strange, sizeof strange, false},
         {&endless, sizeof endless, false},
         {&unknown, sizeof unknown, false},

@@ -100,11 +100,45 @@ static void test_identity(void **state)
     check_place(&amd, &(struct smr_pci_address){UINT32_MAX, 0xc1, 2, 3});
 }
 
+static void check_subgroups(const struct driver *driver, const char *language, uint32_t least,
+                            uint32_t most)
+{
+    struct smr_limits limits = {.max_invocations = 256};
+    const char *found = smr_cl_find_subgroups(&table, (cl_device_id)driver, &limits);
+    assert_int_equal(!found, !language);
+    if (language)
+        assert_string_equal(found, language);
+    assert_int_equal(limits.min_subgroup_size, least);
+    assert_int_equal(limits.max_subgroup_size, most);
+    assert_true(limits.subgroup_size >= least && limits.subgroup_size <= most);
+}
+
+static void test_subgroups(void **state)
+{
+    const struct driver old = {"cl_khr_subgroups cl_khr_subgroup_shuffle",
+                               {{CL_DEVICE_VERSION, 12, "OpenCL 1.2 "}}};
+    check_subgroups(&old, NULL, 0, 0);
+    const struct driver no_shuffle = {"cl_khr_subgroups", {{CL_DEVICE_VERSION, 12, "OpenCL 3.0 "}}};
+    check_subgroups(&no_shuffle, NULL, 0, 0);
+    const struct driver unknown = {"cl_khr_subgroup_shuffle cl_khr_subgroups",
+                                   {{CL_DEVICE_VERSION, 12, "OpenCL 3.0 "}}};
+    check_subgroups(&unknown, "CL3.0", 1, 256);
+    const struct driver intel = {
+        "cl_khr_subgroups cl_intel_subgroups cl_intel_required_subgroup_size",
+        {{CL_DEVICE_VERSION, 12, "OpenCL 2.1 "}, {0x4108, 24, {16, [8] = 8, [16] = 32}}}};
+    check_subgroups(&intel, "CL2.0", 8, 32);
+    const struct driver amd = {
+        "cl_khr_subgroups cl_khr_subgroup_shuffle cl_amd_device_attribute_query",
+        {{CL_DEVICE_VERSION, 12, "OpenCL 2.0 "}, {0x4043, 4, {64}}}};
+    check_subgroups(&amd, "CL2.0", 64, 64);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extensions),
         cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_subgroups),
     };
     return cmocka_run_group_tests_name("opencl", tests, NULL, NULL);
 }

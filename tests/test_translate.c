@@ -5,6 +5,7 @@
 //   test_translate [CLANG]    (with it, the texts are also compiled by clang)
 #include "support.h"
 
+#include "device/opencl/cl.h"
 #include "device/opencl/translate.h"
 #include "kernel/kernel.h"
 #include "opencl/features.h"
@@ -66,7 +67,8 @@ static uint32_t *compile_shader(const char *name, size_t *size)
 }
 
 // Whether clang takes `text`; without clang, true.
-static bool clang_accepts(const struct test_folder *temporary, const struct smr_string *text)
+static bool clang_accepts(const struct test_folder *temporary, const struct smr_string *text,
+                          bool subgroups)
 {
     if (!clang)
         return true;
@@ -79,7 +81,7 @@ static bool clang_accepts(const struct test_folder *temporary, const struct smr_
                                 "-finclude-default-header",
                                 "-target",
                                 "spir64",
-                                "-cl-std=CL1.2",
+                                subgroups ? "-cl-std=CL2.0" : "-cl-std=CL1.2",
                                 "-Wall",
                                 "-Wno-unused",
                                 "-DSPEC0=0x40u",
@@ -94,20 +96,21 @@ static bool clang_accepts(const struct test_folder *temporary, const struct smr_
 
 // ---- the registry -----------------------------------------------------------------------------
 
-// Translate one variant. Those with subgroups must be refused, by name.
+// Translate one variant.
 static bool check_variant(smr_context *context, const struct test_folder *temporary,
                           const struct smr_kernel_key *key)
 {
     const struct smr_kernel_desc *desc = smr_kernel_desc(key->id);
-    bool subgroups = desc->variants[key->variant].capabilities & SMR_CAP_SUBGROUP, precise;
+    bool subgroups = desc->variants[key->variant].capabilities & SMR_CAP_SUBGROUP;
+    struct smr_cl_traits traits;
     struct smr_blob spirv;
     struct smr_string text;
     smr_string_init(&text, context);
     assert_true(smr_shader_compile(context, key, &spirv));
     bool done = smr_cl_translate(context, desc->name, (const uint32_t *)(const void *)spirv.data,
-                                 spirv.size, desc->n_bindings, desc->push_size, &text, &precise);
-    bool right = subgroups ? !done && strstr(smr_context_error(context), "subgroup operation")
-                           : done && clang_accepts(temporary, &text);
+                                 spirv.size, desc->n_bindings, desc->push_size, &text, &traits);
+    bool right =
+        done && traits.subgroups == subgroups && clang_accepts(temporary, &text, traits.subgroups);
     if (!right)
         fprintf(stderr, "%s %s %s: %s\n", desc->name, smr_type_info(key->type)->name,
                 desc->variants[key->variant].name, smr_context_error(context));
@@ -143,9 +146,9 @@ static void test_registry(void **state)
 static void try_words(smr_context *context, const uint32_t *words, size_t size)
 {
     struct smr_string text;
-    bool precise;
+    struct smr_cl_traits traits;
     smr_string_init(&text, context);
-    if (!smr_cl_translate(context, "damaged", words, size, 2, 40, &text, &precise))
+    if (!smr_cl_translate(context, "damaged", words, size, 2, 40, &text, &traits))
         assert_true(smr_context_error(context)[0]);
     smr_context_clear_error(context);
     smr_string_finish(&text);
@@ -198,9 +201,9 @@ static void test_no_memory(void **state)
         if (!context)
             continue;
         struct smr_string text;
-        bool precise;
+        struct smr_cl_traits traits;
         smr_string_init(&text, context);
-        bool done = smr_cl_translate(context, "flow", words, size, 2, 8, &text, &precise);
+        bool done = smr_cl_translate(context, "flow", words, size, 2, 8, &text, &traits);
         assert_int_equal(done, fail_at == 0 || memory.n_calls < fail_at);
         if (!done)
             assert_int_equal(smr_context_status(context), SMR_ERROR_MEMORY);
@@ -304,17 +307,33 @@ static bool run_feature(const struct run *run)
     return first == UINT32_MAX;
 }
 
+// A processor may have subgroups though they are no gain there.
+static bool has_subgroups(smr_device *device)
+{
+    if (smr_device_get_info(device)->backend == SMR_BACKEND_OPENCL)
+        return smr_cl_device(device)->subgroup_language;
+    return smr_device_limits(device)->capabilities & SMR_CAP_SUBGROUP;
+}
+
 static uint32_t check_device(smr_device *device)
 {
     static const uint32_t sizes[][2] = {{1, 1}, {37, 1}, {100, 16}, {257, 64}, {1000, 128}};
     uint32_t n_wrong = 0;
     for (size_t i = 0; i < n_features; i++) {
+        if (features[i].subgroups && !has_subgroups(device)) {
+            fprintf(stderr, "# no subgroups on %s\n", smr_device_get_info(device)->id);
+            continue;
+        }
         struct run run = {.device = device, .feature = &features[i]};
         uint32_t *words = compile_shader(features[i].name, &run.size);
         run.words = words;
         for (size_t k = 0; k < SMR_COUNT(sizes); k++) {
             run.n = sizes[k][0];
             run.local = sizes[k][1];
+            // PoCL 6 links no code for subgroups in workgroups of one, and ends the process.
+            if (features[i].subgroups && run.local == 1 &&
+                smr_device_get_info(device)->backend == SMR_BACKEND_OPENCL)
+                continue;
             n_wrong += !run_feature(&run);
         }
         free(words);

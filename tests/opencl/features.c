@@ -358,12 +358,33 @@ static void expect_small(const uint32_t *in, uint32_t *out, const uint32_t *push
     }
 }
 
+// ---- subgroups.comp ---------------------------------------------------------------------------
+
+static void expect_subgroups(const uint32_t *in, uint32_t *out, const uint32_t *push,
+                             uint32_t local)
+{
+    uint32_t n = push[0];
+    for (uint32_t first = 0; first < n; first += local) {
+        uint32_t sum = 0, most = 0;
+        int32_t least = 500;
+        for (uint32_t i = first; i < first + local; i++) {
+            uint32_t x = i < n ? in[i] % 1000 : 0;
+            sum += x;
+            most = smr_max_u32(most, x);
+            least = (int32_t)x - 500 < least ? (int32_t)x - 500 : least;
+        }
+        for (uint32_t i = first; i < first + local && i < n; i++)
+            out[i] = in[i] % 1000 + sum * 3 + most * 5 + (uint32_t)least * 7 + sum * 11 + push[1];
+    }
+}
+
 const struct feature features[] = {
-    {"flow", {0}, 1, 2, words, expect_flow},
-    {"layout", {0}, 1, 10, layout_size, expect_layout},
-    {"calls", {OFFSET, 1, 0x40200000 /* 2.5 */}, 4, 2, words, expect_calls},
-    {"shared", {3}, 2, 2, shared_size, expect_shared},
-    {"numbers", {0}, 1, 2, words, expect_numbers},
-    {"small", {0}, 1, 2, words, expect_small},
+    {"flow", {0}, 1, 2, false, words, expect_flow},
+    {"layout", {0}, 1, 10, false, layout_size, expect_layout},
+    {"calls", {OFFSET, 1, 0x40200000 /* 2.5 */}, 4, 2, false, words, expect_calls},
+    {"shared", {3}, 2, 2, false, shared_size, expect_shared},
+    {"numbers", {0}, 1, 2, false, words, expect_numbers},
+    {"subgroups", {0}, 1, 2, true, words, expect_subgroups},
+    {"small", {0}, 1, 2, false, words, expect_small},
 };
 const size_t n_features = SMR_COUNT(features);

@@ -1,6 +1,7 @@
 // features.h - shaders that use what a translation can get wrong, with what they must compute.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,6 +10,7 @@ struct feature {
     uint32_t constants[4]; // from id 1 on; the workgroup's size is 0
     uint32_t n_constants;  // all
     uint32_t n_push;       // words; the first two are n and extra
+    bool subgroups;        // only for devices that have them
     // Bytes of the output for n inputs.
     size_t (*size)(uint32_t n);
     // From `in` (n + 2 words) to `out`, which has what the device's buffer has before. `local`: the

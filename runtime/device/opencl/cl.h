@@ -105,6 +105,11 @@ uint64_t smr_cl_device_number(const struct smr_cl_table *cl, cl_device_id id, cl
 
 bool smr_cl_has_extension(const struct smr_cl_table *cl, cl_device_id id, const char *name);
 
+// Subgroups: the language their kernels are to be compiled as; NULL where there are none, or not all
+// that translated kernels use. Sets the sizes in `limits`.
+const char *smr_cl_find_subgroups(const struct smr_cl_table *cl, cl_device_id id,
+                                  struct smr_limits *limits);
+
 // What tells the hardware apart, by whichever extension the driver has for it.
 void smr_cl_identify(const struct smr_cl_table *cl, cl_device_id id, struct smr_identity *identity);
 
@@ -128,7 +133,9 @@ struct smr_cl_device {
     cl_command_queue busy; // the one that was submitted to last; NULL: none yet
     uint64_t used;         // bytes of buffers
     bool cpu;
-    bool half_bits; // halves may be converted by shifts: translate.h
+    const char
+        *subgroup_language; // for kernels with subgroup operations; NULL: the device has none
+    bool half_bits;         // halves may be converted by shifts: translate.h
 };
 
 static inline struct smr_cl_device *smr_cl_device(smr_device *device)

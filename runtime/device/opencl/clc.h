@@ -87,6 +87,7 @@ struct smr_clc {
     bool in_kernel;
     bool leaves_early; // some return comes before it
     bool reads;        // the expression being made reads memory
+    bool subgroups;    // an operation or an input of a subgroup was met
     bool failed;
 };
 
@@ -135,6 +136,13 @@ bool smr_clc_pair(struct smr_clc *c, const struct smr_spv_inst *inst);
 const char *smr_clc_extended(struct smr_clc *c, const struct smr_spv_inst *inst); // OpExtInst
 // Component `i` of a vector whose text is a name.
 const char *smr_clc_component(struct smr_clc *c, const char *text, uint32_t i);
+
+// ---- clc_subgroup.c -----------------------------------------------------------------------------
+
+bool smr_clc_is_subgroup_op(uint32_t op);
+void smr_clc_subgroup(struct smr_clc *c, const struct smr_spv_inst *inst);
+// The text of an input by its number; NULL: it is none of subgroups.
+const char *smr_clc_subgroup_input(struct smr_clc *c, uint64_t number);
 
 // ---- clc_memory.c -----------------------------------------------------------------------------
 

@@ -114,7 +114,7 @@ static void add_global(struct smr_clc *c, const struct smr_spv_inst *inst)
 
 bool smr_clc_has_barrier(const struct smr_clc *c, const struct smr_spv_inst *inst)
 {
-    return inst->op == SMR_SPV_ControlBarrier ||
+    return inst->op == SMR_SPV_ControlBarrier || smr_clc_is_subgroup_op(inst->op) ||
            (inst->op == SMR_SPV_FunctionCall && c->barriers[c->module->ids[inst->args[0]].block]);
 }
 
@@ -124,7 +124,7 @@ static void note_uses(struct smr_clc *c, const struct smr_spv_block *block)
     bool *uses = c->uses + (size_t)block->function * c->n_globals;
     for (uint32_t i = block->begin; i < block->end; i++) {
         const struct smr_spv_inst *inst = &c->module->insts[i];
-        if (inst->op == SMR_SPV_ControlBarrier)
+        if (inst->op == SMR_SPV_ControlBarrier || smr_clc_is_subgroup_op(inst->op))
             c->barriers[block->function] = true;
         for (uint32_t k = 0; k < inst->n_args; k++)
             for (uint32_t g = 0; g < c->n_globals; g++)
@@ -334,11 +334,18 @@ static void declare_variable(struct smr_clc *c, const struct smr_spv_inst *inst)
 static void print_barrier(struct smr_clc *c, const struct smr_spv_inst *inst)
 {
     enum { UNIFORM_MEMORY = 0x40 }; // specification, "Memory Semantics": buffers too
-    uint64_t semantics = UNIFORM_MEMORY;
+    enum { SUBGROUP = 3 };          // "Scope"
+    uint64_t semantics = UNIFORM_MEMORY, scope = 0;
+    bool barrier = inst->op == SMR_SPV_ControlBarrier;
+    bool subgroup =
+        barrier && smr_spv_integer(c->module, inst->args[0], &scope) && scope == SUBGROUP;
+    c->subgroups = c->subgroups || subgroup;
     smr_spv_integer(c->module, inst->args[inst->n_args - 1], &semantics);
     smr_clc_flush(c, true, 0);
     smr_clc_control(c, "%s(CLK_LOCAL_MEM_FENCE%s);",
-                    inst->op == SMR_SPV_ControlBarrier ? "smr_barrier" : "mem_fence",
+                    subgroup  ? "sub_group_barrier"
+                    : barrier ? "smr_barrier"
+                              : "mem_fence",
                     semantics & UNIFORM_MEMORY ? " | CLK_GLOBAL_MEM_FENCE" : "");
 }
 
@@ -404,6 +411,10 @@ void smr_clc_instruction(struct smr_clc *c, const struct smr_spv_inst *inst,
         return;
     default:
         break;
+    }
+    if (smr_clc_is_subgroup_op(inst->op)) {
+        smr_clc_subgroup(c, inst);
+        return;
     }
     if (smr_clc_atomic(c, inst) || smr_clc_pair(c, inst))
         return;

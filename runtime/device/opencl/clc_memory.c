@@ -36,9 +36,11 @@ static const struct smr_clc_pointer *input_pointer(struct smr_clc *c, uint32_t i
 {
     uint32_t number = 0;
     bool known = smr_spv_decoration(c->module, id, SMR_SPV_WHOLE, SMR_SPV_BUILTIN, &number);
-    if (!known || number < SMR_SPV_NUM_WORKGROUPS || number > SMR_SPV_LOCAL_INVOCATION_INDEX)
-        smr_clc_refuse(c, "an input that is no size, number or place of a workgroup (builtin %u)",
-                       number);
+    bool workgroup = number >= SMR_SPV_NUM_WORKGROUPS && number <= SMR_SPV_LOCAL_INVOCATION_INDEX;
+    if (!known || (!workgroup && !smr_clc_subgroup_input(c, number)))
+        smr_clc_refuse(
+            c, "an input that is no size, number or place of a workgroup or subgroup (builtin %u)",
+            number);
     return new_pointer(
         c, &(struct smr_clc_pointer){.place = SMR_CLC_BUILTIN, .type = type, .offset = number});
 }
@@ -289,8 +291,10 @@ static const char *load_builtin(struct smr_clc *c, const struct smr_clc_pointer 
     if (p->offset == SMR_SPV_LOCAL_INVOCATION_INDEX)
         return "(uint)(get_local_id(0) + get_local_size(0) * (get_local_id(1) + get_local_size(1) "
                "* get_local_id(2)))";
-    if (p->offset < 24 || p->offset - 24 >= SMR_COUNT(names))
-        return "0";
+    if (p->offset < 24 || p->offset - 24 >= SMR_COUNT(names)) {
+        const char *input = smr_clc_subgroup_input(c, p->offset);
+        return input ? input : "0";
+    }
     const char *name = names[p->offset - 24];
     if (p->dynamic)
         return smr_clc_text(c, "((uint)%s(%s))", name, p->dynamic);

@@ -105,6 +105,13 @@ static void fill_limits(struct smr_cl_device *device, enum smr_device_type type)
     limits->subgroup_size = limits->min_subgroup_size = limits->max_subgroup_size = 1;
     limits->import_alignment = type == SMR_DEVICE_DISCRETE ? 0 : (uint32_t)sysconf(_SC_PAGESIZE);
     limits->capabilities = SMR_CAP_STORAGE_16 | SMR_CAP_STORAGE_8 | SMR_CAP_INT_16 | SMR_CAP_INT_8;
+    struct smr_limits with_subgroups = *limits;
+    device->subgroup_language = smr_cl_find_subgroups(cl, device->id, &with_subgroups);
+    // A processor runs the invocations of a subgroup one after the other: nothing is gained there.
+    if (device->subgroup_language && !device->cpu) {
+        *limits = with_subgroups;
+        limits->capabilities |= SMR_CAP_SUBGROUP;
+    }
     if (device->timed_queue)
         limits->capabilities |= SMR_CAP_TIMESTAMPS;
     limits->unified_memory = device->cpu;

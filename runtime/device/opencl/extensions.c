@@ -23,6 +23,62 @@ bool smr_cl_has_extension(const struct smr_cl_table *cl, cl_device_id id, const 
     return false;
 }
 
+static bool get(const struct smr_cl_table *cl, cl_device_id id, cl_device_info what, void *value,
+                size_t size)
+{
+    size_t got = 0;
+    return cl->clGetDeviceInfo(id, what, size, value, &got) == CL_SUCCESS && got == size;
+}
+
+// ---- subgroups --------------------------------------------------------------------------------
+
+enum {
+    DEVICE_SUBGROUP_SIZES_INTEL = 0x4108, // cl_intel_required_subgroup_size: size_t each
+    DEVICE_WARP_SIZE_NV = 0x4003,         // cl_nv_device_attribute_query: cl_uint
+    DEVICE_WAVEFRONT_WIDTH_AMD = 0x4043,  // cl_amd_device_attribute_query: cl_uint
+};
+
+// The sizes a driver tells; without, any is possible.
+static void find_subgroup_sizes(const struct smr_cl_table *cl, cl_device_id id,
+                                struct smr_limits *limits)
+{
+    size_t sizes[16], size = 0;
+    cl_uint width = 0;
+    limits->min_subgroup_size = 1;
+    limits->max_subgroup_size = limits->max_invocations;
+    limits->subgroup_size = smr_min_u32(32, limits->max_invocations);
+    if (smr_cl_has_extension(cl, id, "cl_intel_required_subgroup_size") &&
+        cl->clGetDeviceInfo(id, DEVICE_SUBGROUP_SIZES_INTEL, sizeof sizes, sizes, &size) ==
+            CL_SUCCESS &&
+        size >= sizeof sizes[0]) {
+        limits->min_subgroup_size = limits->max_subgroup_size = (uint32_t)sizes[0];
+        for (size_t i = 1; i < size / sizeof sizes[0]; i++) {
+            limits->min_subgroup_size = smr_min_u32(limits->min_subgroup_size, (uint32_t)sizes[i]);
+            limits->max_subgroup_size = smr_max_u32(limits->max_subgroup_size, (uint32_t)sizes[i]);
+        }
+        limits->subgroup_size = limits->max_subgroup_size;
+    } else if ((smr_cl_has_extension(cl, id, "cl_nv_device_attribute_query") &&
+                get(cl, id, DEVICE_WARP_SIZE_NV, &width, sizeof width) && width) ||
+               (smr_cl_has_extension(cl, id, "cl_amd_device_attribute_query") &&
+                get(cl, id, DEVICE_WAVEFRONT_WIDTH_AMD, &width, sizeof width) && width)) {
+        limits->min_subgroup_size = limits->max_subgroup_size = limits->subgroup_size = width;
+    }
+}
+
+const char *smr_cl_find_subgroups(const struct smr_cl_table *cl, cl_device_id id,
+                                  struct smr_limits *limits)
+{
+    char version[64];
+    smr_cl_device_text(cl, id, CL_DEVICE_VERSION, version, sizeof version);
+    bool shuffles = smr_cl_has_extension(cl, id, "cl_khr_subgroup_shuffle") ||
+                    smr_cl_has_extension(cl, id, "cl_intel_subgroups");
+    if (!smr_cl_has_extension(cl, id, "cl_khr_subgroups") || !shuffles ||
+        strncmp(version, "OpenCL 1", 8) == 0)
+        return NULL;
+    find_subgroup_sizes(cl, id, limits);
+    return strncmp(version, "OpenCL 2", 8) == 0 ? "CL2.0" : "CL3.0";
+}
+
 // ---- identity ---------------------------------------------------------------------------------
 
 enum {
@@ -39,13 +95,6 @@ struct topology_amd {
     cl_uint type;
     uint8_t unused[17], bus, device, function;
 };
-
-static bool get(const struct smr_cl_table *cl, cl_device_id id, cl_device_info what, void *value,
-                size_t size)
-{
-    size_t got = 0;
-    return cl->clGetDeviceInfo(id, what, size, value, &got) == CL_SUCCESS && got == size;
-}
 
 static bool find_pci(const struct smr_cl_table *cl, cl_device_id id, struct smr_pci_address *pci)
 {

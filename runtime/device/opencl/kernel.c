@@ -16,13 +16,14 @@ enum { MOST_OPTIONS = 512, MOST_LOG = 1200 };
 static const char cache_version[] = "1";
 
 static void write_options(const struct smr_cl_device *device,
-                          const struct smr_kernel_params *params, bool precise,
-                          char options[MOST_OPTIONS])
+                          const struct smr_kernel_params *params,
+                          const struct smr_cl_traits *traits, char options[MOST_OPTIONS])
 {
     int size =
-        snprintf(options, MOST_OPTIONS, "-cl-std=CL1.2%s%s%s",
-                 precise ? "" : " -cl-unsafe-math-optimizations", device->cpu ? " -DSMR_CPU" : "",
-                 device->half_bits ? " -DSMR_HALF_BITS" : "");
+        snprintf(options, MOST_OPTIONS, "-cl-std=%s%s%s%s",
+                 traits->subgroups ? device->subgroup_language : "CL1.2",
+                 traits->precise ? "" : " -cl-unsafe-math-optimizations",
+                 device->cpu ? " -DSMR_CPU" : "", device->half_bits ? " -DSMR_HALF_BITS" : "");
     for (uint32_t i = 0; i < params->n_constants && size < MOST_OPTIONS; i++)
         size += snprintf(options + size, MOST_OPTIONS - (size_t)size, " -DSPEC%u=0x%xu", i,
                          params->constants[i]);
@@ -173,12 +174,19 @@ bool smr_cl_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *pa
     kernel->impl = impl;
     struct smr_string text;
     smr_string_init(&text, kernel->device->context);
-    bool precise = false, done = false;
+    struct smr_cl_traits traits = {.precise = false};
+    bool done = false;
     if (!smr_cl_translate(kernel->device->context, kernel->name, params->spirv, params->spirv_size,
-                          params->n_bindings, params->push_size, &text, &precise))
+                          params->n_bindings, params->push_size, &text, &traits))
         goto done;
+    if (traits.subgroups && !device->subgroup_language) {
+        smr_fail(kernel->device->context, SMR_ERROR_DEVICE,
+                 "kernel %s: needs subgroup operations, which device %s (%s) has not", kernel->name,
+                 device->base.info.id, device->base.info.driver);
+        goto done;
+    }
     char options[MOST_OPTIONS];
-    write_options(device, params, precise, options);
+    write_options(device, params, &traits, options);
     struct smr_key key = key_of(device, options, &text);
     smr_cl_hold_signals();
     impl->program = load_program(device, key, options);

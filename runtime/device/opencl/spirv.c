@@ -30,7 +30,7 @@ static const struct {
     {207, 215, "a derivative (only compute shaders)"},
     {252, 252, "OpKill (only compute shaders)"},
     {331, 331, "OpExecutionModeId"},
-    {333, 366, "a subgroup operation (OpGroupNonUniform...)"},
+    {336, 366, "a subgroup operation (OpGroupNonUniform...)"},
     {400, 400, "OpCopyLogical (SPIR-V 1.4)"},
     {4421, 4432, "a subgroup operation"},
     {4450, 4455, "an integer dot product"},

@@ -169,7 +169,23 @@
     X(ReturnValue, 254, "v")                                                                       \
     X(Unreachable, 255, "")                                                                        \
     X(NoLine, 317, "")                                                                             \
-    X(ModuleProcessed, 330, "n*")
+    X(ModuleProcessed, 330, "n*")                                                                  \
+    X(GroupNonUniformElect, 333, "TRv")                                                            \
+    X(GroupNonUniformAll, 334, "TRvv")                                                             \
+    X(GroupNonUniformAny, 335, "TRvv")                                                             \
+    X(GroupNonUniformBroadcast, 337, "TRvvv")                                                      \
+    X(GroupNonUniformBroadcastFirst, 338, "TRvv")                                                  \
+    X(GroupNonUniformBallot, 339, "TRvv")                                                          \
+    X(GroupNonUniformShuffle, 345, "TRvvv")                                                        \
+    X(GroupNonUniformShuffleXor, 346, "TRvvv")                                                     \
+    X(GroupNonUniformIAdd, 349, "TRvnv")                                                           \
+    X(GroupNonUniformFAdd, 350, "TRvnv")                                                           \
+    X(GroupNonUniformSMin, 353, "TRvnv")                                                           \
+    X(GroupNonUniformUMin, 354, "TRvnv")                                                           \
+    X(GroupNonUniformFMin, 355, "TRvnv")                                                           \
+    X(GroupNonUniformSMax, 356, "TRvnv")                                                           \
+    X(GroupNonUniformUMax, 357, "TRvnv")                                                           \
+    X(GroupNonUniformFMax, 358, "TRvnv")
 
 enum smr_spv_opcode {
 #define X(name, number, operands) SMR_SPV_##name = (number),
@@ -204,6 +220,10 @@ enum smr_spv_builtin { // "BuiltIn"
     SMR_SPV_LOCAL_INVOCATION_ID = 27,
     SMR_SPV_GLOBAL_INVOCATION_ID = 28,
     SMR_SPV_LOCAL_INVOCATION_INDEX = 29,
+    SMR_SPV_SUBGROUP_SIZE = 36,
+    SMR_SPV_NUM_SUBGROUPS = 38,
+    SMR_SPV_SUBGROUP_ID = 40,
+    SMR_SPV_SUBGROUP_INVOCATION_ID = 41,
 };
 
 enum { SMR_SPV_LOOP_UNROLL = 1, SMR_SPV_LOOP_DONT_UNROLL = 2 }; // "Loop Control"

@@ -115,6 +115,15 @@ static const char prelude_sized[] =
     "SMR_SIZED(3, int3, uint3, float3)\n"
     "SMR_SIZED(4, int4, uint4, float4)\n";
 
+static const char prelude_subgroups[] = "#pragma OPENCL EXTENSION cl_khr_subgroups : enable\n"
+                                        "#if defined(cl_khr_subgroup_shuffle)\n"
+                                        "#define smr_shuffle sub_group_shuffle\n"
+                                        "#define smr_shuffle_xor sub_group_shuffle_xor\n"
+                                        "#else\n"
+                                        "#define smr_shuffle intel_sub_group_shuffle\n"
+                                        "#define smr_shuffle_xor intel_sub_group_shuffle_xor\n"
+                                        "#endif\n";
+
 static bool uses_double(const struct smr_spv *module)
 {
     for (uint32_t i = 0; i < module->n_insts; i++)
@@ -166,6 +175,7 @@ static bool put_together(struct smr_clc *c, struct smr_string *text)
         {prelude_packing, sizeof prelude_packing - 1},
         {prelude_division, sizeof prelude_division - 1},
         {prelude_sized, sizeof prelude_sized - 1},
+        {c->subgroups ? prelude_subgroups : NULL, c->subgroups ? sizeof prelude_subgroups - 1 : 0},
         {c->head.data, c->head.size},
         {c->functions.data, c->functions.size},
     };
@@ -181,7 +191,7 @@ static bool put_together(struct smr_clc *c, struct smr_string *text)
 
 bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *spirv, size_t size,
                       uint32_t n_bindings, uint32_t push_size, struct smr_string *text,
-                      bool *precise)
+                      struct smr_cl_traits *traits)
 {
     struct smr_spv module;
     struct smr_clc c = {.context = context, .module = &module, .push_size = push_size};
@@ -191,7 +201,8 @@ bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *sp
     bool done = smr_spv_read(context, name, spirv, size / 4, &module) && start(&c);
     if (done) {
         translate(&c, n_bindings);
-        *precise = module.no_contraction;
+        *traits =
+            (struct smr_cl_traits){.precise = module.no_contraction, .subgroups = c.subgroups};
         done = !c.failed && !c.head.failed && !c.functions.failed && put_together(&c, text);
     }
     smr_string_finish(&c.head);

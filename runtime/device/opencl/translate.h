@@ -1,4 +1,4 @@
-// translate.h - from a compute shader's SPIR-V to OpenCL C 1.2.
+// translate.h - from a compute shader's SPIR-V to OpenCL C 1.2, with extensions where it needs some.
 //
 // The kernel is named "samara". Its arguments are the buffers of bindings 0 to n_bindings - 1, and
 // after them, if push_size is not 0, a struct of that size by value. Specialisation constant N is
@@ -10,9 +10,17 @@
 
 #include "base/base.h"
 
-// Append the text to `text`. *precise: the shader asks for exact evaluation somewhere, so the text
-// must not be compiled with options that reorder arithmetic. An error names the kernel and what is
-// not supported. May be called from several threads.
+struct smr_cl_traits { // of a text
+    // The shader asks for exact evaluation somewhere: the text must not be compiled with options that
+    // reorder arithmetic.
+    bool precise;
+    // It needs cl_khr_subgroups and cl_khr_subgroup_shuffle (or cl_intel_subgroups), and a language
+    // that has them: OpenCL C 2.0 or later.
+    bool subgroups;
+};
+
+// Append the text to `text`. An error names the kernel and what is not supported. May be called from
+// several threads.
 bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *spirv, size_t size,
                       uint32_t n_bindings, uint32_t push_size, struct smr_string *text,
-                      bool *precise);
+                      struct smr_cl_traits *traits);

@@ -219,8 +219,9 @@ static bool begin_write(struct write *write, const void *data, uint64_t size)
     write->data = data;
     write->size = size;
     write->running = !pthread_create(&write->thread, NULL, run_write, write);
-    if (!write->running)
-        run_write(write);
+    if (write->running)
+        return true;
+    run_write(write);
     return !write->failed;
 }
 

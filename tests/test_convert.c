@@ -210,6 +210,30 @@ static void writes_folders(void **state)
     }
 }
 
+// A folder's tokenizer is said in GGUF's words.
+static void writes_tokenizers(void **state)
+{
+    static const char text[] = "Hello w\xc3\xb6rld,  it's 42 \xf0\x9f\x98\x80 the end\n";
+    struct fixture *f = *state;
+    const char *path = test_path(&f->folder, "x.gguf");
+    smr_model *model = open_golden(f->context, "folders/llama");
+    convert(f, model, path, "f16");
+    smr_model *copy = smr_model_open(f->context, path);
+    assert_non_null(copy);
+    assert_false(smr_metadata_has(copy->metadata, "tokenizer.huggingface.json"));
+    assert_string_equal(smr_metadata_string(copy->metadata, "general.name"), "llama");
+    int32_t *tokens, *copies;
+    size_t n, n_copies;
+    assert_true(smr_tokenize(model, text, sizeof text - 1, 0, &tokens, &n));
+    assert_true(smr_tokenize(copy, text, sizeof text - 1, 0, &copies, &n_copies));
+    assert_int_equal(n, n_copies);
+    assert_memory_equal(tokens, copies, n * sizeof *tokens);
+    smr_tokens_free(copy, copies);
+    smr_tokens_free(model, tokens);
+    smr_model_close(copy);
+    smr_model_close(model);
+}
+
 // Every name works, and what it makes loads.
 static void knows_every_type(void **state)
 {
@@ -525,6 +549,7 @@ int main(void)
         TEST(keeps_what_has_the_type),
         TEST(joins_parts),
         TEST(writes_folders),
+        TEST(writes_tokenizers),
         TEST(knows_every_type),
         TEST(mixes_as_llama_cpp),
         TEST(falls_back_where_rows_are_short),

@@ -100,6 +100,7 @@ static bool make_metadata(struct conversion *c)
     const struct smr_metadata *from = c->model->metadata;
     bool exported;
     smr_metadata_init(&c->metadata, &c->arena);
+    smr_metadata_set_string(&c->metadata, "general.architecture", c->model->architecture);
     if (!export_tokenizer(c, &exported))
         return false;
     for (uint32_t i = 0; i < from->keys.n; i++) {
@@ -110,6 +111,9 @@ static bool make_metadata(struct conversion *c)
     }
     if (!smr_model_tokenizer(c->model))
         mark_no_tokenizer(c);
+    // A folder's name is that of the model.
+    if (!smr_metadata_has(from, "general.name") && !strstr(c->model->name, ".gguf"))
+        smr_metadata_set_string(&c->metadata, "general.name", c->model->name);
     smr_metadata_set_u32(&c->metadata, "general.file_type", smr_recipe_file_type(c->recipe));
     smr_metadata_set_u32(&c->metadata, "general.quantization_version", QUANTIZATION_VERSION);
     return !c->metadata.failed;

@@ -529,6 +529,15 @@ static void test_name(void **state)
     assert_false(info.has_weights);
 }
 
+// What is in the folder, and not the folder.
+static void test_a_file_of_it(void **state)
+{
+    struct fixture *fixture = *state;
+    write_text(fixture, "config.json", LLAMA "}");
+    assert_null(smr_model_open(fixture->context, test_path(&fixture->folder, "config.json")));
+    assert_non_null(strstr(smr_context_error(fixture->context), "give the folder that it is in"));
+}
+
 static void test_without_memory(void **state)
 {
     struct fixture *fixture = *state;
@@ -565,6 +574,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

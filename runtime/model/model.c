@@ -257,6 +257,26 @@ static bool is_folder(const char *path)
     return !stat(path, &status) && S_ISDIR(status.st_mode);
 }
 
+// A file that is a part of what a folder has.
+static bool is_of_folder(const char *path)
+{
+    static const char *const endings[] = {".safetensors", ".safetensors.index.json", "config.json"};
+    size_t length = strlen(path);
+    for (size_t i = 0; i < SMR_COUNT(endings); i++)
+        if (length >= strlen(endings[i]) && !strcmp(path + length - strlen(endings[i]), endings[i]))
+            return true;
+    return false;
+}
+
+static bool open_file(struct smr_model *model)
+{
+    if (is_of_folder(model->path))
+        return smr_fail(model->context, SMR_ERROR_MODEL,
+                        "%s: is a part of a Hugging Face model: give the folder that it is in",
+                        model->path);
+    return open_part(model, &model->file->parts[0], model->path);
+}
+
 static bool open_folder(struct smr_model *model)
 {
     struct smr_model_file *file = model->file;
@@ -274,8 +294,7 @@ smr_model *smr_model_open(smr_context *context, const char *path)
     struct smr_model *model = create_model(context, path);
     if (!model)
         return NULL;
-    bool opened = is_folder(path) ? open_folder(model)
-                                  : open_part(model, &model->file->parts[0], model->path);
+    bool opened = is_folder(path) ? open_folder(model) : open_file(model);
     if (!opened || !finish_open(model)) {
         smr_model_close(model);
         return NULL;

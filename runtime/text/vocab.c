@@ -333,8 +333,11 @@ struct smr_vocab *smr_vocab_load(struct smr_model *model)
     while (source < SMR_COUNT(SOURCES) && !smr_metadata_has(model->metadata, SOURCES[source].key))
         source++;
     if (source == SMR_COUNT(SOURCES)) {
-        smr_fail(model->context, SMR_ERROR_MODEL,
-                 "%s: tokenizer.ggml.model is missing: the file has no tokenizer", model->path);
+        smr_fail(
+            model->context, SMR_ERROR_MODEL,
+            "%s: has no tokenizer (tokenizer.ggml.model of a GGUF file; tokenizer.json, a SentencePiece "
+            "model or vocab.json of a folder): only numbers of tokens will do",
+            model->path);
         return NULL;
     }
     struct smr_vocab *vocab = smr_alloc(model->context, 1, sizeof(*vocab), "a vocabulary");

@@ -133,12 +133,31 @@ static void test_subgroups(void **state)
     check_subgroups(&amd, "CL2.0", 64, 64);
 }
 
+static void test_byte_dots(void **state)
+{
+    static const char has[] = "cl_khr_integer_dot_product";
+    const struct driver fast = {
+        has,
+        {{CL_DEVICE_VERSION, 12, "OpenCL 3.0 "}, {0x1073, 8, {1}}, {0x1075, 24, {1, [4] = 1}}}};
+    struct driver slow = fast, other = fast, old = fast, none = fast;
+    slow.answers[2].bytes[0] = 0;
+    other.answers[1].bytes[0] = 2;
+    old.answers[0].bytes[7] = '2';
+    none.extensions = "";
+    assert_true(smr_cl_has_byte_dots(&table, (cl_device_id)&fast));
+    assert_false(smr_cl_has_byte_dots(&table, (cl_device_id)&slow));
+    assert_false(smr_cl_has_byte_dots(&table, (cl_device_id)&other));
+    assert_false(smr_cl_has_byte_dots(&table, (cl_device_id)&old));
+    assert_false(smr_cl_has_byte_dots(&table, (cl_device_id)&none));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extensions),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_subgroups),
+        cmocka_unit_test(test_byte_dots),
     };
     return cmocka_run_group_tests_name("opencl", tests, NULL, NULL);
 }

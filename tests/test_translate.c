@@ -66,6 +66,50 @@ static uint32_t *compile_shader(const char *name, size_t *size)
     return words;
 }
 
+// The instructions of dots.comp as what they stand for. Frees `words`; returns new ones, of `*size`
+// bytes.
+static uint32_t *make_dots(uint32_t *words, size_t *size)
+{
+    enum { IMUL = 132, SDIV = 135, EXTRACT = 202, SDOT = 4450, UDOT, SUDOT, SDOT_SAT };
+    enum { HEADER = 5, TYPE_INT = 21 };
+    size_t n = *size / 4, made = HEADER;
+    uint32_t *out = malloc(2 * *size), int_type = 0, n_dots = 0;
+    assert_non_null(out);
+    memcpy(out, words, HEADER * sizeof *words);
+    for (size_t at = HEADER; at < n;) {
+        const uint32_t *in = &words[at];
+        uint32_t op = in[0] & 0xffff, length = in[0] >> 16;
+        assert_true(length && length <= n - at);
+        bool dot = op == IMUL || op == SDIV;
+        if (op == TYPE_INT && in[2] == 32 && in[3])
+            int_type = in[1];
+        if (op == EXTRACT) {
+            const uint32_t sum[] = {7u << 16 | SDOT_SAT, in[1], in[2], in[4], in[5], in[3], 0};
+            memcpy(out + made, sum, sizeof sum);
+            made += SMR_COUNT(sum);
+        } else {
+            memcpy(out + made, in, length * sizeof *in);
+            made += length;
+        }
+        if (dot) { // one more word, the format
+            out[made - length] = 6u << 16 | (op == SDIV ? SUDOT : in[1] == int_type ? SDOT : UDOT);
+            out[made++] = 0;
+        }
+        n_dots += dot || op == EXTRACT;
+        at += length;
+    }
+    assert_int_equal(n_dots, 4);
+    free(words);
+    *size = made * sizeof *out;
+    return out;
+}
+
+static uint32_t *feature_words(const struct feature *feature, size_t *size)
+{
+    uint32_t *words = compile_shader(feature->name, size);
+    return feature->dots ? make_dots(words, size) : words;
+}
+
 // Whether clang takes `text`; without clang, true.
 static bool clang_accepts(const struct test_folder *temporary, const struct smr_string *text,
                           bool subgroups)
@@ -183,7 +227,7 @@ static void test_damage(void **state)
     smr_context *context = smr_context_create(NULL);
     for (size_t i = 0; i < n_features; i++) {
         size_t size;
-        uint32_t *words = compile_shader(features[i].name, &size);
+        uint32_t *words = feature_words(&features[i], &size);
         damage(context, words, size);
         free(words);
     }
@@ -324,8 +368,10 @@ static uint32_t check_device(smr_device *device)
             fprintf(stderr, "# no subgroups on %s\n", smr_device_get_info(device)->id);
             continue;
         }
+        if (features[i].dots && smr_device_get_info(device)->backend != SMR_BACKEND_OPENCL)
+            continue;
         struct run run = {.device = device, .feature = &features[i]};
-        uint32_t *words = compile_shader(features[i].name, &run.size);
+        uint32_t *words = feature_words(&features[i], &run.size);
         run.words = words;
         for (size_t k = 0; k < SMR_COUNT(sizes); k++) {
             run.n = sizes[k][0];

@@ -378,13 +378,43 @@ static void expect_subgroups(const uint32_t *in, uint32_t *out, const uint32_t *
     }
 }
 
+// ---- dots.comp --------------------------------------------------------------------------------
+
+static int32_t byte_of(uint32_t word, int i, bool is_signed)
+{
+    int32_t byte = (int32_t)(word >> 8 * i & 255);
+    return is_signed && byte > 127 ? byte - 256 : byte;
+}
+
+static int32_t dot(uint32_t x, uint32_t y, bool x_signed, bool y_signed)
+{
+    int32_t sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum += byte_of(x, i, x_signed) * byte_of(y, i, y_signed);
+    return sum;
+}
+
+static void expect_dots(const uint32_t *in, uint32_t *out, const uint32_t *push, uint32_t local)
+{
+    for (uint32_t i = 0; i < push[0]; i++) {
+        uint32_t x = in[i], y = in[i + 1];
+        int64_t total = dot(x, y, true, true);
+        uint32_t r = (uint32_t)total ^ (uint32_t)dot(x, y, false, false) << 3;
+        r ^= (uint32_t)dot(x, y, true, false) << 7;
+        total += (int32_t)(0x7fffff00u ^ x << 31);
+        total = total > INT32_MAX ? INT32_MAX : total < INT32_MIN ? INT32_MIN : total;
+        out[i] = (r ^ (uint32_t)total) + push[1];
+    }
+}
+
 const struct feature features[] = {
-    {"flow", {0}, 1, 2, false, words, expect_flow},
-    {"layout", {0}, 1, 10, false, layout_size, expect_layout},
-    {"calls", {OFFSET, 1, 0x40200000 /* 2.5 */}, 4, 2, false, words, expect_calls},
-    {"shared", {3}, 2, 2, false, shared_size, expect_shared},
-    {"numbers", {0}, 1, 2, false, words, expect_numbers},
-    {"subgroups", {0}, 1, 2, true, words, expect_subgroups},
-    {"small", {0}, 1, 2, false, words, expect_small},
+    {"flow", {0}, 1, 2, false, false, words, expect_flow},
+    {"layout", {0}, 1, 10, false, false, layout_size, expect_layout},
+    {"calls", {OFFSET, 1, 0x40200000 /* 2.5 */}, 4, 2, false, false, words, expect_calls},
+    {"shared", {3}, 2, 2, false, false, shared_size, expect_shared},
+    {"numbers", {0}, 1, 2, false, false, words, expect_numbers},
+    {"subgroups", {0}, 1, 2, true, false, words, expect_subgroups},
+    {"dots", {0}, 1, 2, false, true, words, expect_dots},
+    {"small", {0}, 1, 2, false, false, words, expect_small},
 };
 const size_t n_features = SMR_COUNT(features);

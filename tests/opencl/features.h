@@ -11,6 +11,7 @@ struct feature {
     uint32_t n_constants;  // all
     uint32_t n_push;       // words; the first two are n and extra
     bool subgroups;        // only for devices that have them
+    bool dots;             // as dots.comp says; for OpenCL
     // Bytes of the output for n inputs.
     size_t (*size)(uint32_t n);
     // From `in` (n + 2 words) to `out`, which has what the device's buffer has before. `local`: the

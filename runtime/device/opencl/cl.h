@@ -110,6 +110,9 @@ bool smr_cl_has_extension(const struct smr_cl_table *cl, cl_device_id id, const 
 const char *smr_cl_find_subgroups(const struct smr_cl_table *cl, cl_device_id id,
                                   struct smr_limits *limits);
 
+// Whether dot products of four bytes in a word are accelerated, and to be had in OpenCL C 3.0.
+bool smr_cl_has_byte_dots(const struct smr_cl_table *cl, cl_device_id id);
+
 // What tells the hardware apart, by whichever extension the driver has for it.
 void smr_cl_identify(const struct smr_cl_table *cl, cl_device_id id, struct smr_identity *identity);
 
@@ -133,9 +136,9 @@ struct smr_cl_device {
     cl_command_queue busy; // the one that was submitted to last; NULL: none yet
     uint64_t used;         // bytes of buffers
     bool cpu;
-    const char
-        *subgroup_language; // for kernels with subgroup operations; NULL: the device has none
-    bool half_bits;         // halves may be converted by shifts: translate.h
+    const char *subgroup_language; // of kernels with subgroup operations; NULL: there are none
+    bool byte_dots;                // dot products of bytes are fast in OpenCL C 3.0
+    bool half_bits;                // halves may be converted by shifts: translate.h
 };
 
 static inline struct smr_cl_device *smr_cl_device(smr_device *device)

@@ -88,6 +88,7 @@ struct smr_clc {
     bool leaves_early; // some return comes before it
     bool reads;        // the expression being made reads memory
     bool subgroups;    // an operation or an input of a subgroup was met
+    bool byte_dots;    // a dot product of bytes was met
     bool failed;
 };
 

@@ -365,6 +365,33 @@ static const char *floats(struct smr_clc *c, const struct smr_spv_inst *inst)
     }
 }
 
+// ---- dot products of bytes ---------------------------------------------------------------------
+
+// Of four bytes in a word each: SPV_KHR_integer_dot_product, and cl_khr_integer_dot_product where
+// the device has that.
+static const char *byte_dot(struct smr_clc *c, const struct smr_spv_inst *inst)
+{
+    enum { PACKED_4X8 = 0 }; // "Packed Vector Format"
+    static const char *const names[] = {"ss", "uu", "su"};
+    bool accumulates = inst->op >= SMR_SPV_SDotAccSat;
+    uint32_t n_values = accumulates ? 3 : 2;
+    bool is_signed = inst->op != SMR_SPV_UDot && inst->op != SMR_SPV_UDotAccSat;
+    if (inst->n_args != n_values + 1 || inst->args[n_values] != PACKED_4X8 ||
+        smr_spv_width(c->module, inst->type) != 32 || n_of(c, inst->type) != 1) {
+        smr_clc_refuse(c, "an integer dot product of other than four bytes in a word");
+        return "0";
+    }
+    c->byte_dots = true;
+    const char *name = names[(inst->op - SMR_SPV_SDot) % 3];
+    const char *a = operand(c, inst->args[0], false), *b = operand(c, inst->args[1], false);
+    if (!accumulates)
+        return as_result(c, inst->type, is_signed,
+                         smr_clc_text(c, "smr_dot_%s(%s, %s)", name, a, b));
+    return as_result(c, inst->type, is_signed,
+                     smr_clc_text(c, "add_sat(smr_dot_%s(%s, %s), %s)", name, a, b,
+                                  operand(c, inst->args[2], is_signed)));
+}
+
 // ---- vectors ----------------------------------------------------------------------------------
 
 static const char *shuffle(struct smr_clc *c, const struct smr_spv_inst *inst)
@@ -491,6 +518,13 @@ static const char *others(struct smr_clc *c, const struct smr_spv_inst *inst)
         return construct(c, inst);
     case SMR_SPV_ExtInst:
         return smr_clc_extended(c, inst);
+    case SMR_SPV_SDot:
+    case SMR_SPV_UDot:
+    case SMR_SPV_SUDot:
+    case SMR_SPV_SDotAccSat:
+    case SMR_SPV_UDotAccSat:
+    case SMR_SPV_SUDotAccSat:
+        return byte_dot(c, inst);
     default:
         return NULL;
     }

@@ -112,6 +112,9 @@ static void fill_limits(struct smr_cl_device *device, enum smr_device_type type)
         *limits = with_subgroups;
         limits->capabilities |= SMR_CAP_SUBGROUP;
     }
+    device->byte_dots = smr_cl_has_byte_dots(cl, device->id);
+    if (device->byte_dots)
+        limits->capabilities |= SMR_CAP_INT_DOT;
     if (device->timed_queue)
         limits->capabilities |= SMR_CAP_TIMESTAMPS;
     limits->unified_memory = device->cpu;

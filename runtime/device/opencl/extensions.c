@@ -79,6 +79,29 @@ const char *smr_cl_find_subgroups(const struct smr_cl_table *cl, cl_device_id id
     return strncmp(version, "OpenCL 2", 8) == 0 ? "CL2.0" : "CL3.0";
 }
 
+// ---- dot products of bytes ---------------------------------------------------------------------
+
+enum { // cl_khr_integer_dot_product
+    DEVICE_DOT_CAPABILITIES = 0x1073,
+    DOT_INPUT_4X8_PACKED = 1,
+    DEVICE_DOT_ACCELERATION_4X8_PACKED = 0x1075, // cl_bool: signed, unsigned, mixed, saturating...
+    N_DOT_ACCELERATIONS = 6,
+};
+
+bool smr_cl_has_byte_dots(const struct smr_cl_table *cl, cl_device_id id)
+{
+    char version[64];
+    cl_ulong capabilities = 0;
+    cl_bool accelerated[N_DOT_ACCELERATIONS] = {0};
+    smr_cl_device_text(cl, id, CL_DEVICE_VERSION, version, sizeof version);
+    return strncmp(version, "OpenCL 3", 8) == 0 &&
+           smr_cl_has_extension(cl, id, "cl_khr_integer_dot_product") &&
+           get(cl, id, DEVICE_DOT_CAPABILITIES, &capabilities, sizeof capabilities) &&
+           capabilities & DOT_INPUT_4X8_PACKED &&
+           get(cl, id, DEVICE_DOT_ACCELERATION_4X8_PACKED, accelerated, sizeof accelerated) &&
+           accelerated[0];
+}
+
 // ---- identity ---------------------------------------------------------------------------------
 
 enum {

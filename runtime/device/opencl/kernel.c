@@ -15,13 +15,19 @@ enum { MOST_OPTIONS = 512, MOST_LOG = 1200 };
 // Raise when what follows from the same text changes.
 static const char cache_version[] = "1";
 
+static const char *language(const struct smr_cl_device *device, const struct smr_cl_traits *traits)
+{
+    if (traits->subgroups)
+        return device->subgroup_language;
+    return traits->byte_dots && device->byte_dots ? "CL3.0" : "CL1.2";
+}
+
 static void write_options(const struct smr_cl_device *device,
                           const struct smr_kernel_params *params,
                           const struct smr_cl_traits *traits, char options[MOST_OPTIONS])
 {
     int size =
-        snprintf(options, MOST_OPTIONS, "-cl-std=%s%s%s%s",
-                 traits->subgroups ? device->subgroup_language : "CL1.2",
+        snprintf(options, MOST_OPTIONS, "-cl-std=%s%s%s%s", language(device, traits),
                  traits->precise ? "" : " -cl-unsafe-math-optimizations",
                  device->cpu ? " -DSMR_CPU" : "", device->half_bits ? " -DSMR_HALF_BITS" : "");
     for (uint32_t i = 0; i < params->n_constants && size < MOST_OPTIONS; i++)

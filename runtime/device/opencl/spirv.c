@@ -33,7 +33,6 @@ static const struct {
     {336, 366, "a subgroup operation (OpGroupNonUniform...)"},
     {400, 400, "OpCopyLogical (SPIR-V 1.4)"},
     {4421, 4432, "a subgroup operation"},
-    {4450, 4455, "an integer dot product"},
 };
 
 const char *smr_spv_operands(uint32_t op)

@@ -185,7 +185,13 @@
     X(GroupNonUniformFMin, 355, "TRvnv")                                                           \
     X(GroupNonUniformSMax, 356, "TRvnv")                                                           \
     X(GroupNonUniformUMax, 357, "TRvnv")                                                           \
-    X(GroupNonUniformFMax, 358, "TRvnv")
+    X(GroupNonUniformFMax, 358, "TRvnv")                                                           \
+    X(SDot, 4450, "TRvvn*")                                                                        \
+    X(UDot, 4451, "TRvvn*")                                                                        \
+    X(SUDot, 4452, "TRvvn*")                                                                       \
+    X(SDotAccSat, 4453, "TRvvvn*")                                                                 \
+    X(UDotAccSat, 4454, "TRvvvn*")                                                                 \
+    X(SUDotAccSat, 4455, "TRvvvn*")
 
 enum smr_spv_opcode {
 #define X(name, number, operands) SMR_SPV_##name = (number),

@@ -124,6 +124,23 @@ static const char prelude_subgroups[] = "#pragma OPENCL EXTENSION cl_khr_subgrou
                                         "#define smr_shuffle_xor intel_sub_group_shuffle_xor\n"
                                         "#endif\n";
 
+// Sums of four products of bytes: 4 x 255 x 255 is far from any limit.
+static const char prelude_byte_dots[] =
+    "#ifdef __opencl_c_integer_dot_product_input_4x8bit_packed\n"
+    "#define smr_dot_ss dot_4x8packed_ss_int\n"
+    "#define smr_dot_uu dot_4x8packed_uu_uint\n"
+    "#define smr_dot_su dot_4x8packed_su_int\n"
+    "#else\n"
+    "static int smr_dot4(int4 x, int4 y)\n"
+    "{ return x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w; }\n"
+    "static int smr_dot_ss(uint a, uint b)\n"
+    "{ return smr_dot4(convert_int4(as_char4(a)), convert_int4(as_char4(b))); }\n"
+    "static uint smr_dot_uu(uint a, uint b)\n"
+    "{ return (uint)smr_dot4(convert_int4(as_uchar4(a)), convert_int4(as_uchar4(b))); }\n"
+    "static int smr_dot_su(uint a, uint b)\n"
+    "{ return smr_dot4(convert_int4(as_char4(a)), convert_int4(as_uchar4(b))); }\n"
+    "#endif\n";
+
 static bool uses_double(const struct smr_spv *module)
 {
     for (uint32_t i = 0; i < module->n_insts; i++)
@@ -176,6 +193,7 @@ static bool put_together(struct smr_clc *c, struct smr_string *text)
         {prelude_division, sizeof prelude_division - 1},
         {prelude_sized, sizeof prelude_sized - 1},
         {c->subgroups ? prelude_subgroups : NULL, c->subgroups ? sizeof prelude_subgroups - 1 : 0},
+        {c->byte_dots ? prelude_byte_dots : NULL, c->byte_dots ? sizeof prelude_byte_dots - 1 : 0},
         {c->head.data, c->head.size},
         {c->functions.data, c->functions.size},
     };
@@ -201,8 +219,8 @@ bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *sp
     bool done = smr_spv_read(context, name, spirv, size / 4, &module) && start(&c);
     if (done) {
         translate(&c, n_bindings);
-        *traits =
-            (struct smr_cl_traits){.precise = module.no_contraction, .subgroups = c.subgroups};
+        *traits = (struct smr_cl_traits){
+            .precise = module.no_contraction, .subgroups = c.subgroups, .byte_dots = c.byte_dots};
         done = !c.failed && !c.head.failed && !c.functions.failed && put_together(&c, text);
     }
     smr_string_finish(&c.head);

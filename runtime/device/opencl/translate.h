@@ -17,6 +17,9 @@ struct smr_cl_traits { // of a text
     // It needs cl_khr_subgroups and cl_khr_subgroup_shuffle (or cl_intel_subgroups), and a language
     // that has them: OpenCL C 2.0 or later.
     bool subgroups;
+    // It has dot products of bytes, which cl_khr_integer_dot_product makes fast where the language is
+    // OpenCL C 3.0.
+    bool byte_dots;
 };
 
 // Append the text to `text`. An error names the kernel and what is not supported. May be called from

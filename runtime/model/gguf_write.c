@@ -178,8 +178,8 @@ static bool create_temporary(struct smr_gguf_writer *writer)
 static bool check_room(const struct smr_gguf_writer *writer, uint64_t size)
 {
     struct statvfs disk;
-    if (fstatvfs(writer->file, &disk))
-        return true; // writing will tell
+    if (fstatvfs(writer->file, &disk) || !disk.f_blocks)
+        return true; // not known: writing will tell
     const uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     return size <= room || smr_fail(writer->context, SMR_ERROR,
                                     "%s: needs %" PRIu64 " MB, and the disk has only %" PRIu64

@@ -327,9 +327,11 @@ struct smr_generate_params {
     struct smr_sampling sampling;
     const char *const *stop; // strings that end the text, themselves left out
     size_t n_stop;
-    bool ignore_end;     // go on after end-of-text tokens
-    uint32_t n_logprobs; // 0: no log-probabilities
-    bool special;        // write special tokens out
+    bool ignore_end;          // go on after end-of-text tokens
+    uint32_t min_predict;     // tokens before one may end the text
+    uint32_t no_repeat_ngram; // so many tokens in a row come once; 0: as the model's file has it
+    uint32_t n_logprobs;      // 0: no log-probabilities
+    bool special;             // write special tokens out
     // Called for each token, and once more with token -1 when held-back text is left at the end.
     // Return false to stop. Optional.
     bool (*callback)(void *user, const struct smr_generated *generated);
@@ -402,10 +404,11 @@ struct smr_beam_params {
     float diversity_penalty; // per choice of a group before, in log-probability
     float length_penalty;    // score: sum of log-probabilities / tokens ^ length_penalty
     enum smr_early_stopping early_stopping;
-    uint32_t n_return;    // texts wanted, at most n_beams; 0 for 1
-    uint32_t n_predict;   // tokens of a text; UINT32_MAX: until the context is full
-    uint32_t min_predict; // tokens of a text before it may end
-    const int32_t *ends;  // tokens that end a text; without any, the model's
+    uint32_t n_return;        // texts wanted, at most n_beams; 0 for 1
+    uint32_t n_predict;       // tokens of a text; UINT32_MAX: until the context is full
+    uint32_t min_predict;     // tokens of a text before it may end
+    uint32_t no_repeat_ngram; // as in struct smr_generate_params
+    const int32_t *ends;      // tokens that end a text; without any, the model's
     size_t n_ends;
     bool ignore_end; // no token ends a text
     bool special;    // write special tokens out

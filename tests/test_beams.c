@@ -89,10 +89,10 @@ static void read_case(struct golden *g, const char *text)
     snprintf(g->settings, sizeof g->settings, "%.250s", text);
     int n = sscanf(text,
                    "beams=%u groups=%u diversity=%f penalty=%f stopping=%7s return=%u predict=%u "
-                   "min=%u ends=%63s",
+                   "min=%u ngram=%u ends=%63s",
                    &p->n_beams, &p->n_groups, &p->diversity_penalty, &p->length_penalty, stopping,
-                   &p->n_return, &p->n_predict, &p->min_predict, ends);
-    assert_int_equal(n, 9);
+                   &p->n_return, &p->n_predict, &p->min_predict, &p->no_repeat_ngram, ends);
+    assert_int_equal(n, 10);
     p->early_stopping = stopping[0] == 't'   ? SMR_EARLY_STOPPING_AT_ONCE
                         : stopping[0] == 'f' ? SMR_EARLY_STOPPING_HEURISTIC
                                              : SMR_EARLY_STOPPING_NEVER;
@@ -112,6 +112,38 @@ static void fail_text(const struct golden *g, size_t i, const struct smr_beam *b
         fprintf(stderr, " %d", g->tokens[i][k]);
     fprintf(stderr, "\n");
     fail();
+}
+
+struct collected {
+    int32_t tokens[MAX_TOKENS];
+    size_t n;
+};
+
+static bool collect_token(void *user, const struct smr_generated *generated)
+{
+    struct collected *collected = user;
+    if (generated->token >= 0)
+        collected->tokens[collected->n++] = generated->token;
+    return true;
+}
+
+// One beam is what is generated without a draw, under the same rules.
+static void run_greedy(struct subject *s, const struct golden *g)
+{
+    static struct collected collected;
+    struct smr_generate_result result;
+    struct smr_generate_params params = {.n_predict = g->params.n_predict,
+                                         .sampling = smr_sampling_default(),
+                                         .ignore_end = g->params.ignore_end,
+                                         .min_predict = g->params.min_predict,
+                                         .no_repeat_ngram = g->params.no_repeat_ngram,
+                                         .callback = collect_token,
+                                         .user = &collected};
+    params.sampling.temperature = 0;
+    collected.n = 0;
+    assert_true(smr_generate_samples(s->session, &params, 1, &result));
+    assert_int_equal(collected.n, g->n_tokens[0]);
+    assert_memory_equal(collected.tokens, g->tokens[0], collected.n * sizeof(int32_t));
 }
 
 static void run_case(struct subject *s, const struct golden *g)
@@ -136,6 +168,8 @@ static void run_case(struct subject *s, const struct golden *g)
             assert_int_equal(beam->stop_reason, SMR_STOP_END);
     }
     smr_beams_free(beams);
+    if (g->params.n_beams == 1)
+        run_greedy(s, g);
     // The prompt's pages are all that is left.
     assert_int_equal(s->engine->pool.n_pages - s->engine->pool.n_free,
                      smr_div_up((uint32_t)before, SMR_PAGE_SIZE));
@@ -198,7 +232,7 @@ static void transformers_finds_the_same(void **state)
         n_files++;
     }
     closedir(dir);
-    assert_true(n_files >= 12);
+    assert_true(n_files >= 15);
 }
 
 // ---- what texts share -------------------------------------------------------------------------------------

@@ -592,6 +592,19 @@ def ends():
 
 
 @test
+def rules():
+    args = ["--tokens", "1,2,3", "-n", "40", "--temp", "0"]
+    assert len(run_json(BPE, *args, "-l", "275=1000")["tokens"]) == 1
+    late = run_json(BPE, *args, "-l", "275=1000", "--min-tokens", "6")
+    assert late["stop_reason"] == "end" and len(late["tokens"]) == 7, late["tokens"]
+    once = [1, 2, 3] + run_json(BPE, *args, "--ignore-eos", "--no-repeat-ngram", "2")["tokens"]
+    pairs = list(zip(once, once[1:]))
+    assert len(pairs) == 42 and len(set(pairs)) == 42, once
+    many = [1, 2, 3] + run_json(BPE, *args, "--ignore-eos", "-n", "200")["tokens"]
+    assert len(set(zip(many, many[1:]))) < len(many) - 1  # left alone, it repeats
+
+
+@test
 def logit_bias_rules():
     for bias in ["97=1000", "97+1000"]:
         out = run_json(BPE, "--tokens", "1", "-n", "4", "-l", bias)

@@ -42,42 +42,22 @@ struct search {
     smr_engine *engine;
     const struct smr_beam_params *params;
     smr_session *prompt;
-    const struct smr_vocab *vocab; // NULL for a model without a tokenizer
-    struct smr_arena arena;        // of all that lives as long as the search
-    struct smr_sampler sampler;    // for smr_select_top()
-    struct group *groups;          // [n_groups]
-    uint32_t n_groups, size;       // size: beams of a group
+    struct smr_rules rules;
+    struct smr_arena arena;     // of all that lives as long as the search
+    struct smr_sampler sampler; // for smr_select_top()
+    struct group *groups;       // [n_groups]
+    uint32_t n_groups, size;    // size: beams of a group
     bool grouped;
     struct candidate *candidates; // [size * n_each]
     uint32_t n_candidates;
     uint32_t n_wanted;                 // candidates of a group that are looked at
     uint32_t n_each;                   // of one text that can be among them
+    uint32_t n_counted;                // tokens that count as generated and came with the source
     int32_t chosen[SMR_MAX_SEQUENCES]; // by groups before, in this step
     uint32_t n_chosen;
     uint32_t n_generated, n_predict;
     enum smr_stop_reason stop; // of texts that are not at their end when the search is
 };
-
-// ---- tokens that end a text -----------------------------------------------------------------------
-
-static bool is_end(const struct search *s, int32_t token)
-{
-    const struct smr_beam_params *params = s->params;
-    if (params->ignore_end)
-        return false;
-    for (size_t i = 0; i < params->n_ends; i++)
-        if (params->ends[i] == token)
-            return true;
-    return !params->n_ends && s->vocab && smr_vocab_is_end(s->vocab, token);
-}
-
-static uint32_t count_ends(const struct search *s)
-{
-    uint32_t n = 0;
-    for (uint32_t token = 0; token < s->engine->model->hparams.n_vocab; token++)
-        n += is_end(s, (int32_t)token);
-    return n;
-}
 
 // ---- candidates -------------------------------------------------------------------------------------
 
@@ -101,23 +81,37 @@ static double penalty(const struct search *s, int32_t token)
     return (double)s->params->diversity_penalty * n;
 }
 
+static void add_candidate(struct search *s, uint32_t beam, int32_t token, double sum)
+{
+    s->candidates[s->n_candidates++] = (struct candidate){.sum = sum, .beam = beam, .token = token};
+}
+
 // The likeliest continuations of one text, from row `row` of the step.
 static bool add_candidates(struct search *s, const struct group *group, uint32_t beam, uint32_t row)
 {
+    const smr_session *session = group->sessions[beam];
     struct smr_step_result step = smr_step_result(s->engine, row, true);
     double log_sum = smr_log_sum(&step, s->sampler.n_vocab);
     if (!isfinite(log_sum))
         return smr_fail(s->engine->context, SMR_ERROR,
                         "the model's logits are not finite: the weights are damaged, or the device "
                         "computes wrongly (try --device reference)");
-    uint32_t n = smr_select_top(&s->sampler, &step, s->n_each);
-    for (uint32_t i = 0; i < n; i++) {
+    if (s->rules.forced_end >= 0 && s->n_generated + 1 == s->n_predict) { // it costs nothing
+        add_candidate(s, beam, s->rules.forced_end, group->sums[beam]);
+        return true;
+    }
+    if (!smr_rules_apply(&s->rules, session->tokens, session->n_tokens, s->n_generated))
+        return false;
+    uint64_t wanted = (uint64_t)s->n_each + s->rules.forbidden.n;
+    uint32_t n_vocab = s->sampler.n_vocab, n_added = 0;
+    uint32_t n = smr_select_top(&s->sampler, &step, wanted < n_vocab ? (uint32_t)wanted : n_vocab);
+    for (uint32_t i = 0; i < n && n_added < s->n_each; i++) {
         const struct smr_candidate *top = &s->sampler.candidates[i];
-        if (s->n_generated < s->params->min_predict && is_end(s, top->token))
+        if (smr_rules_forbid(&s->rules, top->token))
             continue;
         double logprob = top->logit - log_sum - penalty(s, top->token);
-        s->candidates[s->n_candidates++] = (struct candidate){
-            .sum = group->sums[beam] + logprob, .beam = beam, .token = top->token};
+        add_candidate(s, beam, top->token, group->sums[beam] + logprob);
+        n_added++;
     }
     return true;
 }
@@ -130,7 +124,7 @@ static bool finish(struct search *s, struct group *group, const smr_session *ses
                    double sum, enum smr_stop_reason reason)
 {
     uint32_t n_before = session->n_tokens - s->prompt->n_tokens, n = n_before + (last >= 0);
-    double score = sum / pow(n, s->params->length_penalty);
+    double score = sum / pow(n + s->n_counted, s->params->length_penalty);
     struct finished *all = group->finished;
     uint32_t at = group->n_finished;
     while (at && score > all[at - 1].score)
@@ -161,7 +155,8 @@ static bool can_improve(const struct search *s, const struct group *group, doubl
         return false;
     bool longest = params->early_stopping == SMR_EARLY_STOPPING_NEVER && params->length_penalty > 0;
     double length = longest ? s->n_predict : s->n_generated + 1.0;
-    return sum / pow(length, params->length_penalty) > group->finished[s->size - 1].score;
+    return sum / pow(length + s->n_counted, params->length_penalty) >
+           group->finished[s->size - 1].score;
 }
 
 // ---- one step ---------------------------------------------------------------------------------------
@@ -185,7 +180,7 @@ static bool choose(struct search *s, struct group *group)
     group->n_running = 0;
     for (uint32_t i = 0; i < n; i++) {
         const struct candidate *c = &s->candidates[i];
-        bool end = is_end(s, c->token);
+        bool end = smr_rules_is_end(&s->rules, c->token);
         if (end || (last && !s->grouped)) {
             if (i < s->size && !finish(s, group, group->sessions[c->beam], c->token, c->sum,
                                        end ? SMR_STOP_END : s->stop))
@@ -218,8 +213,9 @@ static bool advance_group(struct search *s, uint32_t index)
         if (!add_candidates(s, group, i, row_of(s, index, i)))
             return false;
     if (!s->n_candidates)
-        return smr_fail(s->engine->context, SMR_ERROR_USAGE,
-                        "every token ends the text, and min_predict is not reached");
+        return smr_fail(
+            s->engine->context, SMR_ERROR_USAGE,
+            "every token that could come next is forbidden, or ends the text too early");
     qsort(s->candidates, s->n_candidates, sizeof(*s->candidates), compare_candidates);
     if (!choose(s, group))
         return false;
@@ -323,10 +319,10 @@ static bool write_text(const struct search *s, struct results *results, struct s
     struct smr_detokenizer detokenizer;
     size_t n = beam->n_tokens;
     smr_string_init(&text, s->engine->context);
-    if (s->vocab) {
+    if (s->rules.vocab) {
         if (n && beam->stop_reason == SMR_STOP_END && !s->params->special)
             n--;
-        smr_detokenizer_init(&detokenizer, s->vocab, s->params->special);
+        smr_detokenizer_init(&detokenizer, s->rules.vocab, s->params->special);
         detokenizer.at_start = smr_session_at_start(s->prompt);
         for (size_t i = 0; i < n; i++)
             smr_detokenizer_add(&detokenizer, beam->tokens[i], &text);
@@ -429,12 +425,12 @@ static void count_tokens(struct search *s)
 }
 
 // Of n_vocab * size continuations those are looked at that can matter: as many as go on, and one more
-// for each token that could end a text. Some tokens of a text can be forbidden or made less likely.
+// for each token that could end a text. A group before can make a token less likely.
 static void count_candidates(struct search *s)
 {
-    uint32_t n_ends = count_ends(s), n_vocab = s->engine->model->hparams.n_vocab;
-    uint64_t wanted = (uint64_t)smr_max_u32(2, 1 + n_ends) * s->size;
-    uint64_t each = wanted + s->params->n_beams + (s->params->min_predict ? n_ends : 0);
+    uint32_t n_vocab = s->engine->model->hparams.n_vocab;
+    uint64_t wanted = (uint64_t)smr_max_u32(2, 1 + (uint32_t)s->rules.ends.n) * s->size;
+    uint64_t each = wanted + s->params->n_beams;
     s->n_wanted = wanted < UINT32_MAX ? (uint32_t)wanted : UINT32_MAX;
     s->n_each = each < n_vocab ? (uint32_t)each : n_vocab;
 }
@@ -472,15 +468,21 @@ static void destroy_groups(struct search *s)
 
 static bool run(struct search *s, struct smr_generate_result *result)
 {
-    smr_model *model = s->engine->model;
-    if (smr_model_tokenizer(model) && !(s->vocab = smr_vocab_get(model)))
+    const struct smr_beam_params *params = s->params;
+    struct smr_rule_params rules = {.ends = params->ends,
+                                    .n_ends = params->n_ends,
+                                    .ignore_end = params->ignore_end,
+                                    .min_predict = params->min_predict,
+                                    .no_repeat_ngram = params->no_repeat_ngram};
+    if (!smr_rules_init(&s->rules, s->engine, &rules))
         return false;
+    s->n_counted = s->prompt->n_start ? s->prompt->n_start - 1 : 0;
     count_tokens(s);
     count_candidates(s);
     if (!s->n_predict)
         return true;
     return smr_sampler_init(&s->sampler, s->engine->context, &(struct smr_sampling){0},
-                            model->hparams.n_vocab, 0) &&
+                            s->engine->model->hparams.n_vocab, 0) &&
            create_groups(s) && search(s, result);
 }
 
@@ -504,6 +506,7 @@ struct smr_beams *smr_generate_beams(smr_session *session, const struct smr_beam
     if (done && !result->stop_reason)
         result->stop_reason = results->beams.n ? results->beams.items[0].stop_reason : s.stop;
     destroy_groups(&s);
+    smr_rules_finish(&s.rules);
     smr_sampler_finish(&s.sampler);
     smr_arena_finish(&s.arena);
     if (done)

@@ -18,9 +18,9 @@ struct stream {
 struct generation {
     smr_engine *engine;
     const struct smr_generate_params *params;
-    const struct smr_vocab *vocab; // NULL for a model without a tokenizer
-    struct smr_sampler sampler;    // its scratch memory serves all streams
-    struct stream *streams;        // [n_streams]
+    struct smr_rules rules;
+    struct smr_sampler sampler; // its scratch memory serves all streams
+    struct stream *streams;     // [n_streams]
     uint32_t n_streams;
     struct smr_generate_result total; // times and counts of all streams together
     bool read_logits;
@@ -77,11 +77,6 @@ static void fill_logprobs(struct generation *g, const struct smr_step_result *re
     generated->top = g->sampler.top;
 }
 
-static bool is_end(const struct generation *g, int32_t token)
-{
-    return g->vocab && !g->params->ignore_end && smr_vocab_is_end(g->vocab, token);
-}
-
 static void cancel(struct generation *g)
 {
     for (uint32_t i = 0; i < g->n_streams; i++)
@@ -95,7 +90,7 @@ static void show_rest(struct generation *g, struct stream *stream)
     enum smr_stop_reason reason = stream->result->stop_reason;
     if (reason == SMR_STOP_STRING || reason == SMR_STOP_CANCEL)
         return;
-    if (g->vocab)
+    if (g->rules.vocab)
         smr_detokenizer_end(&stream->detokenizer, &stream->stopper.held);
     if (stream->stopper.held.size &&
         !show(g, stream, &(struct smr_generated){.token = -1}, stream->stopper.held.size))
@@ -119,7 +114,7 @@ static bool accept(struct generation *g, struct stream *stream, struct smr_gener
     struct smr_string *held = &stream->stopper.held;
     session->tokens[session->n_tokens++] = generated->token; // there is room: see go_on()
     stream->result->n_generated++;
-    if (is_end(g, generated->token)) {
+    if (smr_rules_is_end(&g->rules, generated->token)) {
         stream->result->stop_reason = SMR_STOP_END;
         if (!g->params->special) { // the token is reported, its text is not
             if (!show(g, stream, generated, 0))
@@ -127,7 +122,7 @@ static bool accept(struct generation *g, struct stream *stream, struct smr_gener
             return true;
         }
     }
-    if (g->vocab)
+    if (g->rules.vocab)
         smr_detokenizer_add(&stream->detokenizer, generated->token, held);
     size_t n_final = 0;
     bool stop = smr_stopper_check(&stream->stopper, &n_final);
@@ -141,17 +136,33 @@ static bool accept(struct generation *g, struct stream *stream, struct smr_gener
            smr_fail(g->engine->context, SMR_ERROR_MEMORY, "no memory for the text");
 }
 
+static bool sample(struct generation *g, struct stream *stream, const struct smr_step_result *step,
+                   int32_t *token)
+{
+    const struct smr_session *session = stream->session;
+    uint32_t n_generated = stream->result->n_generated;
+    if (g->rules.forced_end >= 0 && n_generated + 1 == g->params->n_predict) {
+        *token = g->rules.forced_end;
+        return true;
+    }
+    if (!smr_rules_apply(&g->rules, session->tokens, session->n_tokens, n_generated))
+        return false;
+    g->sampler.forbidden = g->rules.forbidden.data;
+    g->sampler.n_forbidden = g->rules.forbidden.n;
+    g->sampler.random = stream->random;
+    bool done = smr_sampler_sample(&g->sampler, step, session->tokens, session->n_tokens, token);
+    stream->random = g->sampler.random;
+    return done;
+}
+
 // Sample from row `row` of the step that was just computed.
 static bool next_token(struct generation *g, struct stream *stream, uint32_t row)
 {
     const struct smr_session *session = stream->session;
     struct smr_step_result step = smr_step_result(g->engine, row, g->read_logits);
     struct smr_generated generated = {0};
-    g->sampler.random = stream->random;
-    if (!smr_sampler_sample(&g->sampler, &step, session->tokens, session->n_tokens,
-                            &generated.token))
+    if (!sample(g, stream, &step, &generated.token))
         return false;
-    stream->random = g->sampler.random;
     fill_logprobs(g, &step, &generated);
     if (!accept(g, stream, &generated))
         return false;
@@ -250,35 +261,37 @@ static bool run(struct generation *g, smr_session *session)
 
 static bool start(struct generation *g, smr_session *session)
 {
-    const struct smr_model *model = g->engine->model;
+    const struct smr_generate_params *params = g->params;
+    struct smr_rule_params rules = {.ignore_end = params->ignore_end,
+                                    .min_predict = params->min_predict,
+                                    .no_repeat_ngram = params->no_repeat_ngram};
     if (smr_context_status(g->engine->context) != SMR_OK)
         return false; // an error of before, not yet cleared, would look like one of ours
-    if (smr_model_tokenizer(model) && !(g->vocab = smr_vocab_get(g->engine->model)))
+    if (!smr_rules_init(&g->rules, g->engine, &rules))
         return false;
+    g->read_logits =
+        smr_rules_any(&g->rules) || smr_sampler_needs_logits(&params->sampling, params->n_logprobs);
     for (uint32_t i = 0; i < g->n_streams; i++) {
         struct stream *stream = &g->streams[i];
         stream->sample = i;
         stream->random = g->params->sampling.seed + i;
-        if (g->vocab)
-            smr_detokenizer_init(&stream->detokenizer, g->vocab, g->params->special);
+        if (g->rules.vocab)
+            smr_detokenizer_init(&stream->detokenizer, g->rules.vocab, g->params->special);
         stream->detokenizer.at_start = smr_session_at_start(session);
         smr_stopper_init(&stream->stopper, g->engine->context, g->params->stop, g->params->n_stop);
     }
-    return smr_sampler_init(&g->sampler, g->engine->context, &g->params->sampling,
-                            model->hparams.n_vocab, g->params->n_logprobs) &&
+    return smr_sampler_init(&g->sampler, g->engine->context, &g->params->sampling, n_vocab(g),
+                            g->params->n_logprobs) &&
            run(g, session);
 }
 
 static bool generate(smr_session *session, const struct smr_generate_params *params,
                      struct stream *streams, uint32_t n_streams)
 {
-    struct generation g = {.engine = session->engine,
-                           .params = params,
-                           .streams = streams,
-                           .n_streams = n_streams,
-                           .read_logits =
-                               smr_sampler_needs_logits(&params->sampling, params->n_logprobs)};
+    struct generation g = {
+        .engine = session->engine, .params = params, .streams = streams, .n_streams = n_streams};
     bool done = start(&g, session);
+    smr_rules_finish(&g.rules);
     smr_sampler_finish(&g.sampler);
     for (uint32_t i = 0; i < n_streams; i++) {
         g.total.n_generated = streams[i].result->n_generated;

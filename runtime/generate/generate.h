@@ -7,6 +7,7 @@
 //     source.c   what an encoder-decoder model's texts are made from
 //     generate.c the loop of one text or of several samples: step, sample, stop, stream
 //     beam.c     the search for likely texts: beams, diverse beams
+//     rules.c    what a text may not go on with
 //     sampler.c  from logits to a token
 //     stop.c     stop strings in a stream of text
 #pragma once
@@ -111,6 +112,37 @@ bool smr_session_at_start(const smr_session *session);
 // Have row `sequence` of the device's table of sources know this one.
 void smr_source_place(const struct smr_source *source, uint32_t sequence);
 
+// ---- rules ----------------------------------------------------------------------------------------
+
+struct smr_rule_params {
+    const int32_t *ends; // tokens that end a text; without any, the model's
+    size_t n_ends;
+    bool ignore_end;          // no token ends a text
+    uint32_t min_predict;     // tokens generated before one may end the text
+    uint32_t no_repeat_ngram; // as many tokens in a row come once; 0: as the model's file has it
+};
+
+struct smr_rules {
+    struct smr_rule_params params;
+    const struct smr_vocab *vocab; // NULL for a model without a tokenizer
+    // Of the model's file: tokens that never come, tokens a text has at least, those that came with
+    // its source included, and what it ends with when it gets no further; or -1.
+    struct smr_token_list suppressed;
+    uint32_t min_length;
+    int32_t forced_end;
+    struct smr_token_list ends, forbidden;
+};
+bool smr_rules_init(struct smr_rules *rules, const smr_engine *engine,
+                    const struct smr_rule_params *params);
+void smr_rules_finish(struct smr_rules *rules);
+bool smr_rules_is_end(const struct smr_rules *rules, int32_t token);
+// Whether there can be a token that is forbidden: then logits are needed.
+bool smr_rules_any(const struct smr_rules *rules);
+// Fill in rules->forbidden for the next token of a text, some maybe twice. Time: O(n_tokens).
+bool smr_rules_apply(struct smr_rules *rules, const int32_t *tokens, uint32_t n_tokens,
+                     uint32_t n_generated);
+bool smr_rules_forbid(const struct smr_rules *rules, int32_t token); // after smr_rules_apply()
+
 // ---- sampler --------------------------------------------------------------------------------------
 
 struct smr_candidate {
@@ -131,7 +163,9 @@ struct smr_sampler {
     uint32_t *counts;      // [n_vocab]; occurrences, zero between calls
     int32_t *touched;      // tokens with a change
     uint32_t n_touched, touched_capacity;
-    struct smr_logprob *top; // [n_top]
+    struct smr_logprob *top;  // [n_top]
+    const int32_t *forbidden; // [n_forbidden]; of the next token, the caller's
+    size_t n_forbidden;
 };
 
 // What a step leaves for the host, of one row.

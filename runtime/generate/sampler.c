@@ -212,6 +212,11 @@ static bool collect_changes(struct smr_sampler *sampler, const float *logits,
         sampler->delta[token] = penalised - logits[token];
         sampler->counts[token] = 0; // done; a biased token may be listed twice
     }
+    for (size_t i = 0; i < sampler->n_forbidden; i++) {
+        if (!touch(sampler, sampler->forbidden[i]))
+            return false;
+        sampler->delta[sampler->forbidden[i]] = -INFINITY;
+    }
     return true;
 }
 
@@ -328,7 +333,7 @@ bool smr_sampler_sample(struct smr_sampler *sampler, const struct smr_step_resul
         return smr_fail(sampler->context, SMR_ERROR,
                         "the model's logits are not finite: the weights are damaged, or the device "
                         "computes wrongly (try --device reference)");
-    if (!smr_sampler_needs_logits(params, 0)) {
+    if (!smr_sampler_needs_logits(params, 0) && !sampler->n_forbidden) {
         *token = best_of_chunks(result, sampler->n_vocab);
         return true;
     }
@@ -340,8 +345,9 @@ bool smr_sampler_sample(struct smr_sampler *sampler, const struct smr_step_resul
     uint32_t n = select_changed(sampler, result, k);
     forget_changes(sampler);
     if (!n)
-        return smr_fail(sampler->context, SMR_ERROR_USAGE,
-                        "the logit bias leaves no token that could come next");
+        return smr_fail(
+            sampler->context, SMR_ERROR_USAGE,
+            "the logit bias, or what is forbidden, leaves no token that could come next");
     *token = choose(sampler, n);
     return true;
 }

@@ -31,15 +31,17 @@ import gguf_map
 
 OLD = int(transformers.__version__.split(".")[0]) < 5
 MODELS = ["llama-text-bpe", "llama-d8-gqa3", "gemma3-text-spm", "qwen2-d12"]
+RULED = ["bart-d6-rules", "bart-f16-folder", "marian-folder"]
 SOURCES = ["t5-d10-relu", "t5-d32-gated", "bart-d8", "marian-d10"]  # transformers 5 alone
 
 
 def case(beams, n_return, predict, penalty=1.0, stopping=False, ends=(), least=0, groups=1,
-         diversity=0.0):
+         diversity=0.0, ngram=0):
     """`ends`: how often, among the tokens that a search without an end finds, comes the token that
     ends a text: 0 for the most frequent one."""
     return dict(beams=beams, n_return=n_return, predict=predict, penalty=penalty, stopping=stopping,
-                ends=ends, least=least, groups=groups, diversity=diversity)
+                ends=ends, least=least, groups=groups, diversity=diversity,
+                ngram=ngram)
 
 
 CASES = [
@@ -59,6 +61,17 @@ CASES = [
     case(4, 4, 20, ends=[0], least=7),
     case(12, 5, 20, ends=[1, 3]),
     case(16, 16, 12),
+    case(1, 1, 30, ngram=2),
+    case(4, 4, 24, ngram=2),
+    case(3, 2, 30, ends=[0], ngram=3, penalty=0.5),
+]
+# Where the file has rules of its own. All have an end: those without ignore what is forced.
+RULES = [
+    case(2, 2, 16, ends=[0]),
+    case(4, 4, 24, ends=[0, 1]),
+    case(4, 3, 20, ends=[1], penalty=2.0, stopping=True),
+    case(5, 5, 12, ends=[2], ngram=1, penalty=0.3, stopping="never"),
+    case(4, 2, 16, ends=[0], least=12),
 ]
 GROUPS = [
     case(4, 4, 20, groups=2, diversity=0.5),
@@ -141,7 +154,7 @@ def build_encoder_decoder(name, reader):
         state["final_logits_bias"] = state["final_logits_bias"].reshape(1, -1)
     model = m.build_model(spec, state)
     model.generation_config = transformers.GenerationConfig(
-        decoder_start_token_id=model.config.decoder_start_token_id)
+        decoder_start_token_id=model.config.decoder_start_token_id, **spec.get("generation", {}))
     return model
 
 
@@ -152,21 +165,24 @@ def search(model, prompt, c, ends, pad):
     more = {}
     if c["groups"] > 1:
         more = dict(num_beam_groups=c["groups"], diversity_penalty=c["diversity"])
+    if c["ngram"]:
+        more["no_repeat_ngram_size"] = c["ngram"]
     if c["least"]:
         more["min_new_tokens"] = c["least"]
     if c["beams"] > 1:
         more |= dict(length_penalty=c["penalty"], early_stopping=c["stopping"],
                      num_return_sequences=c["n_return"])
-    begin = len(prompt)
+    begin, n_forced = len(prompt), 0
     if model.config.is_encoder_decoder:  # T5's cache wants as many layers in both parts
-        begin, more["use_cache"] = 1, False
+        n_forced = model.generation_config.forced_bos_token_id is not None
+        begin, more["use_cache"] = 1 + n_forced, False
     out = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)),
-                         do_sample=False, num_beams=c["beams"], max_new_tokens=c["predict"],
-                         eos_token_id=ends or None, pad_token_id=pad, output_scores=True,
+                         do_sample=False, num_beams=c["beams"], max_new_tokens=c["predict"] + n_forced,
+                         eos_token_id=ends or None, pad_token_id=pad, output_scores=True, output_logits=True,
                          return_dict_in_generate=True, **more)
     if c["beams"] == 1:  # greedy: the same, with nothing to choose
         tokens = out.sequences[0, begin:].tolist()
-        logprobs = [torch.log_softmax(s[0].double(), -1)[t].item() for s, t in zip(out.scores, tokens)]
+        logprobs = [torch.log_softmax(s[0].double(), -1)[t].item() for s, t in zip(out.logits, tokens)]
         return [(sum(logprobs) / len(tokens) ** c["penalty"], tokens)]
     found = []
     for row, score in zip(out.sequences, out.sequences_scores):
@@ -195,20 +211,35 @@ def frequent(model, prompt):
     return [int(t) for t in np.argsort(-counts, kind="stable") if counts[t]]
 
 
+def load(name, here):
+    """What is in front of the texts: lines of the file to be written. And a function for the model."""
+    if name == "bart-d6-rules":
+        rows = {"source": "11 40 3 22 8 35 35 19 2 46 27 14"}
+    else:
+        with open(os.path.join(here, name + ".expect"), encoding="utf-8") as f:
+            rows = dict(line.rstrip("\n").split(": ", 1) for line in f)
+    rows = {"model": rows.get("model", name + ".gguf"), "source": rows.get("source"),
+            "prompt": rows.get("prompt") if "source" not in rows else None}
+    path = os.path.join(here, rows["model"])
+    if os.path.isdir(path):
+        return rows, lambda: transformers.AutoModelForSeq2SeqLM.from_pretrained(
+            path, dtype=torch.float32, attn_implementation="eager").eval()
+    reader = gguf.GGUFReader(path)
+    if rows["source"]:
+        return rows, lambda: build_encoder_decoder(name, reader)
+    return rows, lambda: build(reader)
+
+
 def make(name, here, cases, suffix):
-    reader = gguf.GGUFReader(os.path.join(here, name + ".gguf"))
-    with open(os.path.join(here, name + ".expect"), encoding="utf-8") as f:
-        rows = dict(line.rstrip("\n").split(": ", 1) for line in f)
-    given = "source" if name in SOURCES else "prompt"
-    prompt = [int(t) for t in rows[given].split()]
-    make_model = (lambda: build_encoder_decoder(name, reader)) if name in SOURCES else (
-        lambda: build(reader))
+    rows, make_model = load(name, here)
+    rows = {k: v for k, v in rows.items() if v}
+    prompt = [int(t) for t in rows.get("source", rows.get("prompt")).split()]
     single, double = make_model(), make_model().double()
     double.register_forward_hook(single_logits)  # transformers 4 wants them so, 5 makes them so
     tokens = frequent(single, prompt)
     n = 0
     with open(os.path.join(here, "beams", name + suffix), "w", encoding="utf-8") as f:
-        f.write(f"model: {name}.gguf\n{given}: {' '.join(map(str, prompt))}\n")
+        f.write("".join(f"{k}: {v}\n" for k, v in rows.items()))
         for c in cases:
             ends = [tokens[min(i, len(tokens) - 1)] for i in c["ends"]]
             found = search(single, prompt, c, ends, 0)
@@ -219,7 +250,7 @@ def make(name, here, cases, suffix):
                 continue
             f.write(f"case: beams={c['beams']} groups={c['groups']} diversity={c['diversity']} "
                     f"penalty={c['penalty']} stopping={str(c['stopping']).lower()} "
-                    f"return={c['n_return']} predict={c['predict']} min={c['least']} "
+                    f"return={c['n_return']} predict={c['predict']} min={c['least']} ngram={c['ngram']} "
                     f"ends={','.join(map(str, ends)) or '-'}\n")
             for score, t in found:
                 f.write(f"text: {score:.7g} {' '.join(map(str, t))}\n")
@@ -243,9 +274,9 @@ def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     os.makedirs(os.path.join(here, "beams"), exist_ok=True)
-    for name in MODELS if args.groups else MODELS + SOURCES:
-        n = make(name, here, GROUPS if args.groups else CASES,
-                 ".groups.beams" if args.groups else ".beams")
+    for name in MODELS if args.groups else MODELS + SOURCES + RULED:
+        cases = GROUPS if args.groups else RULES if name in RULED else CASES
+        n = make(name, here, cases, ".groups.beams" if args.groups else ".beams")
         print(f"{name}: {n} cases", flush=True)
 
 

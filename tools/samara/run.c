@@ -380,6 +380,8 @@ static bool generate(struct run *run)
         .stop = settings->stop.items,
         .n_stop = settings->stop.n,
         .ignore_end = settings->ignore_end,
+        .min_predict = (uint32_t)settings->min_tokens,
+        .no_repeat_ngram = (uint32_t)settings->no_repeat_ngram,
         .n_logprobs = (uint32_t)settings->n_logprobs,
         .special = settings->special,
         .callback = on_generated,

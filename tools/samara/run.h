@@ -10,6 +10,7 @@ struct run_settings {
     bool raw, no_bos, escape;
 
     int64_t n_predict, n_context, n_source, n_batch;
+    int64_t min_tokens, no_repeat_ngram;
     struct option_list stop;
     bool ignore_end;
 

@@ -55,6 +55,11 @@ static const struct option options[] = {
      FIELD(n_batch), 0, COUNT_MAX},
     {"-r --reverse-prompt --stop", "TEXT", NULL,
      "stop before this text; may be given several times", OPTION_LIST, FIELD(stop)},
+    {"--min-tokens", "N", "0", "generate at least N tokens: the model cannot end its text before",
+     OPTION_INTEGER, FIELD(min_tokens), 0, COUNT_MAX},
+    {"--no-repeat-ngram", "N", "0",
+     "no N tokens in a row come twice; 0: as the model's files have it, which is mostly that they may",
+     OPTION_INTEGER, FIELD(no_repeat_ngram), 0, COUNT_MAX},
     {"--ignore-eos", NULL, NULL, "go on when the model ends its text", OPTION_FLAG,
      FIELD(ignore_end)},
 

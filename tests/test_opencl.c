@@ -1,8 +1,9 @@
 // test_opencl.c - what the OpenCL backend makes of drivers that are not here: a clGetDeviceInfo() that
 // is made up.
-#include "support.h"
+#include "device_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "device/opencl/cl.h"
@@ -151,13 +152,54 @@ static void test_byte_dots(void **state)
     assert_false(smr_cl_has_byte_dots(&table, (cl_device_id)&none));
 }
 
+// Lists that the driver keeps, where there is one that can: many launches each after the last, twice.
+static void test_recording(void **state)
+{
+    enum { N = 1000, N_LAUNCHES = 41 };
+    struct fixture f = {.context = smr_context_create(NULL)};
+    f.device = smr_device_open(f.context, "opencl");
+    if (!f.device || !smr_cl_device(f.device)->recorder.create) {
+        skip_test("no OpenCL device with cl_khr_command_buffer 0.9");
+        smr_device_close(f.device);
+        smr_context_destroy(f.context);
+        return;
+    }
+    smr_cl_device(f.device)->records = true;
+    uint32_t *in = test_words(N, 3), out[N];
+    smr_buffer *buffers[2] = {make_buffer(&f, N * 4, SMR_MEMORY_DEVICE),
+                              make_buffer(&f, N * 4, SMR_MEMORY_DEVICE)};
+    smr_kernel *kernel = make_kernel(&f, 7);
+    smr_list *list = make_list(&f);
+    assert_true(smr_buffer_write(buffers[0], 0, in, N * 4));
+    for (uint32_t i = 0; i < N_LAUNCHES; i++)
+        record_scale(list, kernel, buffers[i % 2], 0, buffers[(i + 1) % 2], 0, N, 3 + i);
+    record_scale(list, kernel, buffers[1], 0, buffers[0], 0, N, 1);
+    assert_true(smr_list_end(list));
+    for (int i = 0; i < 2; i++)
+        assert_true(smr_device_submit(f.device, list));
+    assert_true(smr_buffer_read(buffers[0], 0, out, sizeof out));
+    for (uint32_t i = 0; i < N; i++) {
+        for (uint32_t k = 0; k < 2 * (N_LAUNCHES + 1); k++) {
+            uint32_t at = k % (N_LAUNCHES + 1);
+            in[i] = in[i] * (at < N_LAUNCHES ? 3 + at : 1) + 7;
+        }
+        assert_int_equal(out[i], in[i]);
+    }
+    smr_list_destroy(list);
+    smr_kernel_destroy(kernel);
+    smr_buffer_destroy(buffers[0]);
+    smr_buffer_destroy(buffers[1]);
+    smr_device_close(f.device);
+    smr_context_destroy(f.context);
+    free(in);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_extensions),
-        cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_subgroups),
-        cmocka_unit_test(test_byte_dots),
+        cmocka_unit_test(test_extensions), cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_subgroups),  cmocka_unit_test(test_byte_dots),
+        cmocka_unit_test(test_recording),
     };
     return cmocka_run_group_tests_name("opencl", tests, NULL, NULL);
 }

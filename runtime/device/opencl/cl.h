@@ -6,7 +6,7 @@
 // buffer.c    buffers, their parts, imports
 // signals.c   what drivers do to the process's signals, undone
 // kernel.c    from SPIR-V to a program, by way of translate.h
-// list.c      prepared launches, replayed in order
+// list.c      prepared launches, replayed in order or kept by the driver
 //
 // OpenCL 1.2 is the baseline. "The specification" is "The OpenCL Specification", version 1.2,
 // https://registry.khronos.org/OpenCL/.
@@ -69,6 +69,7 @@
     X(clGetEventProfilingInfo)                                                                     \
     X(clWaitForEvents)                                                                             \
     X(clReleaseEvent)                                                                              \
+    X(clGetExtensionFunctionAddressForPlatform)                                                    \
     X(clFlush)                                                                                     \
     X(clFinish)
 
@@ -103,6 +104,23 @@ uint64_t smr_cl_device_number(const struct smr_cl_table *cl, cl_device_id id, cl
 
 // ---- beyond OpenCL 1.2 (extensions.c) ----------------------------------------------------------
 
+// cl_khr_command_buffer, for lists that the driver keeps: those functions that are the same in all of
+// its provisional versions 0.9. Zero: the device has it not, or in another version.
+struct smr_cl_recorder {
+    void *(CL_API_CALL *create)(cl_uint n_queues, const cl_command_queue *queues,
+                                const cl_ulong *properties, cl_int *code);
+    cl_int(CL_API_CALL *dispatch)(void *buffer, cl_command_queue queue, const cl_ulong *properties,
+                                  cl_kernel kernel, cl_uint n_dimensions, const size_t *offset,
+                                  const size_t *global, const size_t *local, cl_uint n_points,
+                                  const cl_uint *points, cl_uint *point, void **handle);
+    cl_int(CL_API_CALL *finalize)(void *buffer);
+    cl_int(CL_API_CALL *enqueue)(cl_uint n_queues, cl_command_queue *queues, void *buffer,
+                                 cl_uint n_events, const cl_event *events, cl_event *event);
+    cl_int(CL_API_CALL *release)(void *buffer);
+};
+bool smr_cl_find_recorder(const struct smr_cl_table *cl, cl_platform_id platform, cl_device_id id,
+                          struct smr_cl_recorder *recorder);
+
 bool smr_cl_has_extension(const struct smr_cl_table *cl, cl_device_id id, const char *name);
 
 // Subgroups: the language their kernels are to be compiled as; NULL where there are none, or not all
@@ -136,6 +154,8 @@ struct smr_cl_device {
     cl_command_queue busy; // the one that was submitted to last; NULL: none yet
     uint64_t used;         // bytes of buffers
     bool cpu;
+    struct smr_cl_recorder recorder;
+    bool records;                  // lists are kept by the driver, not replayed by us
     const char *subgroup_language; // of kernels with subgroup operations; NULL: there are none
     bool byte_dots;                // dot products of bytes are fast in OpenCL C 3.0
     bool half_bits;                // halves may be converted by shifts: translate.h

@@ -102,6 +102,64 @@ bool smr_cl_has_byte_dots(const struct smr_cl_table *cl, cl_device_id id)
            accelerated[0];
 }
 
+// ---- command buffers ---------------------------------------------------------------------------
+
+enum {
+    DEVICE_EXTENSIONS_WITH_VERSION = 0x1060,   // OpenCL 3.0: struct name_version each
+    DEVICE_RECORDER_QUEUE_PROPERTIES = 0x12AA, // cl_khr_command_buffer: that a queue must have
+    MOST_VERSIONS = 256,
+};
+
+struct name_version {
+    cl_uint version; // major << 22 | minor << 12 | patch
+    char name[64];
+};
+
+static bool version_of(const struct smr_cl_table *cl, cl_device_id id, const char *name,
+                       cl_uint *version)
+{
+    struct name_version all[MOST_VERSIONS];
+    size_t size = 0;
+    if (cl->clGetDeviceInfo(id, DEVICE_EXTENSIONS_WITH_VERSION, sizeof all, all, &size) !=
+        CL_SUCCESS)
+        return false;
+    for (size_t i = 0; i < size / sizeof all[0]; i++)
+        if (!strncmp(all[i].name, name, sizeof all[i].name)) {
+            *version = all[i].version;
+            return true;
+        }
+    return false;
+}
+
+bool smr_cl_find_recorder(const struct smr_cl_table *cl, cl_platform_id platform, cl_device_id id,
+                          struct smr_cl_recorder *recorder)
+{
+    cl_uint version;
+    cl_command_queue_properties required = 1;
+    *recorder = (struct smr_cl_recorder){.create = NULL};
+    if (!version_of(cl, id, "cl_khr_command_buffer", &version) || version >> 12 != 9 || // 0.9
+
+        !get(cl, id, DEVICE_RECORDER_QUEUE_PROPERTIES, &required, sizeof required) || required)
+        return false;
+    const struct {
+        const char *name;
+        void **function;
+    } functions[] = {
+        {"clCreateCommandBufferKHR", (void **)&recorder->create},
+        {"clCommandNDRangeKernelKHR", (void **)&recorder->dispatch},
+        {"clFinalizeCommandBufferKHR", (void **)&recorder->finalize},
+        {"clEnqueueCommandBufferKHR", (void **)&recorder->enqueue},
+        {"clReleaseCommandBufferKHR", (void **)&recorder->release},
+    };
+    bool found = true;
+    for (size_t i = 0; i < SMR_COUNT(functions); i++) {
+        *functions[i].function =
+            cl->clGetExtensionFunctionAddressForPlatform(platform, functions[i].name);
+        found = found && *functions[i].function;
+    }
+    return found;
+}
+
 // ---- identity ---------------------------------------------------------------------------------
 
 enum {

@@ -29,6 +29,7 @@ struct list {
     size_t n_transfers, transfer_capacity;
     cl_event *times; // [SMR_MAX_TIMESTAMPS], of the last submission; NULL until one is recorded
     cl_event done;   // of the last submission
+    void *recorded;  // all commands, kept by the driver; NULL: they are enqueued one by one
 };
 
 static struct list *impl_of(const smr_list *list)
@@ -63,6 +64,8 @@ void smr_cl_list_destroy(smr_list *list)
     struct smr_cl_device *device = smr_cl_device(list->device);
     struct list *impl = impl_of(list);
     release_events(list);
+    if (impl->recorded)
+        device->recorder.release(impl->recorded);
     for (size_t i = 0; i < impl->n_commands; i++)
         if (impl->commands[i].kernel)
             device->cl.clReleaseKernel(impl->commands[i].kernel);
@@ -183,8 +186,39 @@ void smr_cl_list_barrier(smr_list *list)
     // The queue runs commands in order, each after the last.
 }
 
+// Give the whole list to the driver. A list with anything but dispatches stays ours, and so does one
+// that the driver refuses.
+static void record(smr_list *list)
+{
+    struct smr_cl_device *device = smr_cl_device(list->device);
+    const struct smr_cl_recorder *recorder = &device->recorder;
+    struct list *impl = impl_of(list);
+    for (size_t i = 0; i < impl->n_commands; i++)
+        if (impl->commands[i].kind != DISPATCH)
+            return;
+    cl_int code = CL_SUCCESS;
+    void *recorded = recorder->create(1, &device->queue, NULL, &code);
+    for (size_t i = 0; i < impl->n_commands && recorded && code == CL_SUCCESS; i++) {
+        const struct command *command = &impl->commands[i];
+        code = recorder->dispatch(recorded, NULL, NULL, command->kernel, 3, NULL, command->global,
+                                  command->local, 0, NULL, NULL, NULL);
+    }
+    if (recorded && code == CL_SUCCESS)
+        code = recorder->finalize(recorded);
+    if (recorded && code != CL_SUCCESS) {
+        recorder->release(recorded);
+        recorded = NULL;
+    }
+    if (!recorded)
+        smr_log(list->device->context, SMR_LOG_DEBUG, "list %s: not kept by the driver: %s",
+                list->name, smr_cl_error_name(code));
+    impl->recorded = recorded;
+}
+
 bool smr_cl_list_end(smr_list *list)
 {
+    if (smr_cl_device(list->device)->records && impl_of(list)->n_commands)
+        record(list);
     return true;
 }
 
@@ -272,7 +306,11 @@ bool smr_cl_submit(smr_device *base, smr_list *list)
         what = "clEnqueueWriteBuffer";
         code = enqueue_transfers(device, queue, impl, true);
     }
-    for (size_t i = 0; i < impl->n_commands && code == CL_SUCCESS; i++) {
+    if (impl->recorded && code == CL_SUCCESS) {
+        what = "clEnqueueCommandBufferKHR";
+        code = device->recorder.enqueue(0, NULL, impl->recorded, 0, NULL, NULL);
+    }
+    for (size_t i = 0; i < impl->n_commands && !impl->recorded && code == CL_SUCCESS; i++) {
         what = "clEnqueueNDRangeKernel";
         code = enqueue(device, queue, impl, &impl->commands[i]);
     }

@@ -142,3 +142,174 @@ void text_bpe(struct gguf_builder *builder, const char *pre)
     gguf_key_u32(builder, "tokenizer.ggml.bos_token_id", (uint32_t)text_bpe_id("<|im_start|>"));
     gguf_key_u32(builder, "tokenizer.ggml.eos_token_id", (uint32_t)text_bpe_id("<|im_end|>"));
 }
+
+// ---- files that GGUF has as strings -----------------------------------------------------------
+
+void text_put_file(struct gguf_builder *builder, const char *key, const void *data, size_t size)
+{
+    gguf_key(builder, key, GGUF_STRING);
+    gguf_put_u64(builder, size);
+    gguf_put(builder, data, size);
+}
+
+static void put_unit(uint8_t *data, size_t i, uint32_t unit)
+{
+    for (size_t k = 0; k < 4; k++)
+        data[4 + i * 4 + k] = (uint8_t)(unit >> 8 * k);
+}
+
+// Node 0 leads to node 'A' (offset 0), which has its value at 'A' ^ 1: place 0 among the strings.
+void text_charsmap(uint8_t data[TEXT_CHARSMAP_SIZE])
+{
+    memset(data, 0, TEXT_CHARSMAP_SIZE);
+    data[0] = 66 * 4 & 0xff;
+    data[1] = 66 * 4 >> 8;
+    put_unit(data, 'A', (uint32_t)'A' | 1U << 8 | 1U << 10);
+    put_unit(data, 'A' ^ 1, 1U << 31);
+    data[4 + 66 * 4] = 'a';
+}
+
+static void base64(const uint8_t *data, size_t size, char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0, n_bits = 0;
+    for (size_t i = 0; i < size; i++) {
+        bits = bits << 8 | data[i];
+        for (n_bits += 8; n_bits >= 6; n_bits -= 6)
+            *text++ = digits[bits >> (n_bits - 6) & 63];
+    }
+    if (n_bits)
+        *text++ = digits[bits << (6 - n_bits) & 63];
+    *text = 0;
+}
+
+#define ADDED(id, text, flags)                                                                     \
+    "{\"id\":" id ",\"content\":\"" text "\",\"special\":true,\"normalized\":false" flags "}"
+
+static const char *const JSON[TEXT_N_JSON] = {
+    "{\"added_tokens\":[" ADDED("0", "</s>", "") "," ADDED(
+        "1", "<unk>",
+        "") "],"
+            "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Precompiled\","
+            "\"precompiled_charsmap\":\"%s\"},{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},"
+            "\"content\":\" \"}]},"
+            "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\\u2581\",\"prepend_scheme\":"
+            "\"first\",\"split\":true},"
+            "\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\\u2581\",\"prepend_scheme\":\"first\"},"
+            "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\"}},"
+            "{\"SpecialToken\":{\"id\":\"</s>\"}}],\"special_tokens\":{\"</s>\":{\"ids\":[0]}}},"
+            "\"model\":{\"type\":\"Unigram\",\"unk_id\":1,\"vocab\":[[\"</s>\",0],[\"<unk>\",0],"
+            "[\"\\u2581\",-2],[\"a\",-3],[\"b\",-3.5],[\"ab\",-4],[\"\\u2581a\",-4.5],[\"aba\",-5]]}}",
+
+    "{\"added_tokens\":[" ADDED("0", "<s>", "") "," ADDED(
+        "1", "<mask>",
+        ",\"lstrip\":true") ","
+                            "{\"id\":9,\"content\":\"ab\",\"normalized\":true,\"single_word\":true,\"rstrip\":true}],"
+                            "\"normalizer\":{\"type\":\"NFC\"},"
+                            "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
+                            "{\"Regex\":\"(?i:'s)|\\\\p{L}+|[^\\\\s[b-d]]+$|\\\\s+(?!\\\\S)\"},\"behavior\":\"Isolated\","
+                            "\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"use_regex\":false}]},"
+                            "\"decoder\":{\"type\":\"ByteLevel\"},"
+                            "\"post_processor\":{\"type\":\"RobertaProcessing\",\"cls\":[\"<s>\",0],\"sep\":[\"<s>\",0]},"
+                            "\"model\":{\"type\":\"BPE\",\"ignore_merges\":true,\"vocab\":{\"<s>\":0,\"<mask>\":1,"
+                            "\"\\u0120\":2,\"a\":3,\"b\":4,\"\\u0120a\":5,\"\\u00c3\":6,\"\\u00a9\":7,\"ba\":8},"
+                            "\"merges\":[\"\\u0120 a\",[\"b\",\"a\"]]}}",
+
+    "{\"added_tokens\":[" ADDED(
+        "0", "<unk>",
+        "") "],"
+            "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":"
+            "\"\\u2581\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\\u2581\"}]},"
+            "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
+            "\"\\u2581\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"
+            "{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},"
+            "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"fuse_unk\":true,\"byte_fallback\":true,"
+            "\"vocab\":{\"<unk>\":0,\"<0xC3>\":1,\"<0xA9>\":2,\"\\u2581\":3,\"a\":4,\"b\":5,"
+            "\"\\u2581a\":6,\"<0x41>\":7},\"merges\":[\"\\u2581 a\"]}}",
+
+    "{\"added_tokens\":[" ADDED("0", "[UNK]", "") "," ADDED(
+        "1", "[SEP]",
+        "") "],"
+            "\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+            "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},"
+            "\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[SEP]\",1],\"sep\":[\"[SEP]\",1]},"
+            "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"max_input_chars_per_word\":8,"
+            "\"vocab\":{\"[UNK]\":0,\"[SEP]\":1,\"a\":2,\"##b\":3,\"##ba\":4,\"ab\":5,\"!\":6}}}",
+
+    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKD\"},{\"type\":"
+    "\"StripAccents\"},{\"type\":\"Lowercase\"},{\"type\":\"Nmt\"},{\"type\":\"Strip\"}]},"
+    "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Whitespace\"},"
+    "{\"type\":\"Punctuation\",\"behavior\":\"Contiguous\"},{\"type\":\"Digits\"},"
+    "{\"type\":\"Split\",\"pattern\":{\"String\":\"b\"},\"behavior\":\"MergedWithPrevious\"},"
+    "{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"x\"}]},"
+    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"##b\":2}}}",
+};
+
+const char *text_json(unsigned index)
+{
+    static char text[1 << 13];
+    static char map[TEXT_CHARSMAP_SIZE * 2];
+    uint8_t data[TEXT_CHARSMAP_SIZE];
+    text_charsmap(data);
+    base64(data, sizeof(data), map);
+    const char *at = strstr(JSON[index], "%s");
+    size_t n = at ? (size_t)(at - JSON[index]) : strlen(JSON[index]);
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)n, JSON[index], at ? map : "", at ? at + 2 : "");
+    return text;
+}
+
+// A field of bytes; all are shorter than 2^14.
+static size_t put_field(uint8_t *to, unsigned number, const void *data, size_t size)
+{
+    size_t n = 0;
+    to[n++] = (uint8_t)(number << 3 | 2);
+    to[n++] = (uint8_t)(size & 0x7f) | 0x80;
+    to[n++] = (uint8_t)(size >> 7);
+    memcpy(to + n, data, size);
+    return n + size;
+}
+
+static size_t put_piece(uint8_t *to, const struct text_token *piece)
+{
+    uint8_t fields[64];
+    size_t n = put_field(fields, 1, piece->text, strlen(piece->text));
+    fields[n++] = 2 << 3 | 5;
+    memcpy(fields + n, &piece->score, 4); // on machines of the same byte order
+    n += 4;
+    fields[n++] = 3 << 3;
+    fields[n++] = (uint8_t)piece->type;
+    return put_field(to, 1, fields, n);
+}
+
+static const struct text_token PIECES[] = {
+    {"<unk>", 0, UNKNOWN}, {"<s>", 0, CONTROL}, {"</s>", 0, CONTROL},   {SP, -2, NORMAL},
+    {"h", -3, NORMAL},     {"e", -3, NORMAL},   {"l", -3, NORMAL},      {"o", -3, NORMAL},
+    {"a", -3, NORMAL},     {"he", -4, NORMAL},  {SP "he", -5, NORMAL},  {"llo", -6, NORMAL},
+    {"lo", -5, NORMAL},    {"<x>", 0, USER},    {"<0x41>", -9, UNUSED},
+};
+
+size_t text_sentencepiece(unsigned type, uint8_t *data, size_t capacity)
+{
+    uint8_t map[TEXT_CHARSMAP_SIZE], fields[TEXT_CHARSMAP_SIZE + 16];
+    size_t n = 0;
+    if (capacity < TEXT_CHARSMAP_SIZE + 1024)
+        abort();
+    for (size_t i = 0; i < sizeof(PIECES) / sizeof(PIECES[0]); i++)
+        n += put_piece(data + n, &PIECES[i]);
+    const uint8_t trainer[] = {3 << 3, (uint8_t)type};
+    n += put_field(data + n, 2, trainer, sizeof(trainer));
+    text_charsmap(map);
+    size_t n_fields = put_field(fields, 2, map, sizeof(map));
+    return n + put_field(data + n, 3, fields, n_fields);
+}
+
+void text_t5(struct gguf_builder *builder, const void *charsmap, size_t size)
+{
+    size_t n = sizeof(PIECES) / sizeof(PIECES[0]);
+    gguf_key_string(builder, "tokenizer.ggml.model", "t5");
+    text_put_tokens(builder, PIECES, n, n);
+    gguf_key_u32(builder, "tokenizer.ggml.eos_token_id", 2);
+    gguf_key_u32(builder, "tokenizer.ggml.unknown_token_id", 0);
+    gguf_key_array(builder, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, size);
+    gguf_put(builder, charsmap, size);
+}

@@ -29,3 +29,24 @@ void text_bpe(struct gguf_builder *builder, const char *pre);
 // The number of a piece or token.
 int32_t text_spm_id(const char *text);
 int32_t text_bpe_id(const char *text);
+
+// ---- files that GGUF has as strings -----------------------------------------------------------
+
+// A string under a key, of any bytes.
+void text_put_file(struct gguf_builder *builder, const char *key, const void *data, size_t size);
+
+// Small tokenizer.json files: Unigram with a table of replacements, byte-level BPE, BPE with bytes for
+// what is unknown, WordPiece, and one of rare components. Zero-terminated, valid until the next call.
+enum { TEXT_N_JSON = 5 };
+const char *text_json(unsigned index);
+
+// A table of replacements that makes "A" an "a"; bytes.
+enum { TEXT_CHARSMAP_SIZE = 4 + 66 * 4 + 2 };
+void text_charsmap(uint8_t data[TEXT_CHARSMAP_SIZE]);
+
+// A SentencePiece model: <unk>, <s>, </s>, pieces of "hello" and U+2581, with the charsmap. Returns its
+// bytes, at most `capacity`. `type` is 1 for Unigram, 2 for BPE.
+size_t text_sentencepiece(unsigned type, uint8_t *data, size_t capacity);
+
+// T5's kind of GGUF vocabulary, with this charsmap.
+void text_t5(struct gguf_builder *builder, const void *charsmap, size_t size);

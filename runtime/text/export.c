@@ -23,10 +23,23 @@ static bool is_text(const char *text, size_t size, const char *wanted)
     return size == strlen(wanted) && !memcmp(text, wanted, size);
 }
 
+// Spaces at the ends go, or runs of them become one.
+static bool squeezes(const struct smr_normalize_step *step)
+{
+    return step->kind == SMR_NORMALIZE_SQUEEZE || step->kind == SMR_NORMALIZE_STRIP ||
+           (step->kind == SMR_NORMALIZE_REPLACE && is_text(step->text, step->text_size, " "));
+}
+
+// U+2581 for spaces.
+static bool marks(const struct smr_normalize_step *step)
+{
+    return step->kind == SMR_NORMALIZE_REPLACE &&
+           is_text(step->text, step->text_size, "\xe2\x96\x81");
+}
+
 // What the stages of SentencePiece's kinds amount to.
 static struct spaces find_spaces(const struct smr_vocab *vocab)
 {
-    static const char mark[] = "\xe2\x96\x81";
     struct spaces spaces = {.known = true};
     size_t n;
     const struct smr_normalize_step *step = smr_normalizer_steps(vocab->normalizer, &n);
@@ -35,11 +48,9 @@ static struct spaces find_spaces(const struct smr_vocab *vocab)
             spaces.charsmap = step->charsmap;
         else if (step->kind == SMR_NORMALIZE_PREPEND)
             spaces.prefix = true;
-        else if (step->kind == SMR_NORMALIZE_SQUEEZE || step->kind == SMR_NORMALIZE_STRIP)
+        else if (squeezes(step))
             spaces.squeeze = true;
-        else if (step->kind == SMR_NORMALIZE_REPLACE && is_text(step->text, step->text_size, " "))
-            spaces.squeeze = true; // runs of spaces by one
-        else if (step->kind != SMR_NORMALIZE_REPLACE || !is_text(step->text, step->text_size, mark))
+        else if (!marks(step))
             spaces.known = false;
     }
     const struct smr_pretokenizer_stage *stage = smr_pretokenizer_stages(vocab->pretokenizer, &n);

@@ -299,7 +299,7 @@ static bool read_metaspace(struct smr_huggingface *hf, const json_t *component)
 
 static bool read_delimiter(struct smr_huggingface *hf, const json_t *component)
 {
-    char text[4];
+    char text[4] = {0};
     uint32_t size = 0;
     return read_replacement(hf, component, "delimiter", "pre_tokenizer", text, &size) &&
            add_split(hf, smr_regex_create_literal(hf->vocab->context, text, size),

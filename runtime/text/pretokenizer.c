@@ -61,14 +61,12 @@ static const struct smr_pretokenizer_row *find_row(const char *name)
     return NULL;
 }
 
-struct smr_pretokenizer *smr_pretokenizer_named(smr_context *context, const char *name,
-                                                uint32_t *flags)
+// The chain of a set; NULL: no memory.
+static struct smr_pretokenizer *make(smr_context *context, const struct smr_pretokenizer_set *set)
 {
-    const struct smr_pretokenizer_row *row = find_row(name ? name : "default");
-    struct smr_pretokenizer *pre = row ? smr_pretokenizer_create(context) : NULL;
+    struct smr_pretokenizer *pre = smr_pretokenizer_create(context);
     if (!pre)
         return NULL;
-    const struct smr_pretokenizer_set *set = &smr_pretokenizer_sets[row->id];
     for (size_t i = 0; i < SMR_PRE_MAX_PATTERNS && set->patterns[i]; i++) {
         const char *pattern = set->patterns[i];
         struct smr_pretokenizer_stage stage = {
@@ -78,8 +76,17 @@ struct smr_pretokenizer *smr_pretokenizer_named(smr_context *context, const char
             return NULL;
         }
     }
-    *flags = row->flags;
     return pre;
+}
+
+struct smr_pretokenizer *smr_pretokenizer_named(smr_context *context, const char *name,
+                                                uint32_t *flags)
+{
+    const struct smr_pretokenizer_row *row = find_row(name ? name : "default");
+    if (!row)
+        return NULL;
+    *flags = row->flags;
+    return make(context, &smr_pretokenizer_sets[row->id]);
 }
 
 void smr_pretokenizer_scratch_finish(struct smr_pretokenizer_scratch *scratch)
@@ -243,12 +250,11 @@ static bool probe(smr_context *context, const struct smr_pretokenizer *pre,
     return ok;
 }
 
-static bool same_words(smr_context *context, const char *name, const struct smr_string *wanted,
-                       bool *same)
+static bool same_words(smr_context *context, const struct smr_pretokenizer_set *set,
+                       const struct smr_string *wanted, bool *same)
 {
     struct smr_string words;
-    uint32_t flags;
-    struct smr_pretokenizer *pre = smr_pretokenizer_named(context, name, &flags);
+    struct smr_pretokenizer *pre = make(context, set);
     smr_string_init(&words, context);
     bool ok = pre && probe(context, pre, &words);
     *same = ok && words.size == wanted->size && !memcmp(words.data, wanted->data, words.size);
@@ -270,7 +276,7 @@ bool smr_pretokenizer_name(smr_context *context, const struct smr_pretokenizer *
         bool fits = (row->flags & SMR_PRE_IGNORE_MERGES) == flags && row->id != SMR_PRE_DEFAULT;
         if (!fits || (tried & 1U << row->id))
             continue;
-        ok = same_words(context, row->name, &wanted, &same);
+        ok = same_words(context, &smr_pretokenizer_sets[row->id], &wanted, &same);
         tried |= 1U << row->id;
         *name = same ? row->name : NULL;
     }

@@ -126,12 +126,13 @@ static bool compare(const struct smr_case *c, uint32_t binding, const void *expe
     if (!(error <= result->error)) // NAN too
         result->error = error;
     if (!(error <= c->tolerance)) {
-        size_t at = 0;
-        while (at + 1 < n && fabsf(b[at] - d[at]) <= 1e-3f * (1 + fabsf(b[at])))
-            at++;
+        size_t at = 0; // the worst
+        for (size_t i = 0; i < n && !isnan(d[at]); i++)
+            if (!(fabsf(b[i] - d[i]) <= fabsf(b[at] - d[at])))
+                at = i;
         snprintf(result->problem, sizeof result->problem,
-                 "binding %u: error %.3g, tolerance %.3g; value %zu is %g, not %g", binding, error,
-                 c->tolerance, at, (double)d[at], (double)b[at]);
+                 "binding %u: error %.3g, tolerance %.3g; value %zu is %.7g, not %.7g", binding,
+                 error, c->tolerance, at, (double)d[at], (double)b[at]);
         return true;
     }
     const char *problem = smr_case_inputs[c->id].check

@@ -33,7 +33,7 @@ struct smr_case_params {
     // them padding; with 0 a prompt, one row after the other. attention: of so many sequences.
     uint32_t last_position;
     uint32_t n_sequences;
-    float range; // activate: of the inputs; 0: 5
+    float range, middle; // activate: inputs are so far from the middle at most; range 0: 5
 };
 
 // Make inputs that fit the push. The same parameters give the same inputs. Memory comes from

@@ -285,6 +285,9 @@ static void make_activate(struct smr_case *c, const struct smr_case_params *para
     const bool up = !(p->flags & SMR_ACTIVATE_NO_UP);
     const float range = params->range > 0 ? params->range : 5;
     c->operands[0] = smr_case_floats(c, (size_t)p->n_rows * p->gate_stride, range);
+    float *gate = c->operands[0].data;
+    for (size_t i = 0; gate && i < c->operands[0].size / sizeof *gate; i++)
+        gate[i] += params->middle;
     c->operands[1] = floats_if(c, up, (size_t)p->n_rows * p->up_stride, 1.0f);
     c->operands[2] = smr_case_floats(c, (size_t)p->n_rows * p->out_stride, 1.0f);
 }

@@ -86,9 +86,8 @@ void smr_trial_report(smr_device *device, const struct smr_kernel_key *key,
     if (!key->variant)
         smr_log(
             context, SMR_LOG_WARNING,
-            "%s (%s, driver %s) computes wrongly: kernel %s %s %s, %s. What it writes cannot be "
-            "trusted: take another --device or another version of the driver; samara check "
-            "--device %s shows more",
+            "%s (%s, driver %s) cannot be trusted. Kernel %s %s %s: %s. Take another --device, or "
+            "another version of the driver; samara check --device %s shows more",
             info->id, info->name, info->driver, desc->name, type, variant, verdict->problem,
             info->id);
     else if (first)

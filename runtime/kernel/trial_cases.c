@@ -73,6 +73,7 @@ static bool norm_case(const struct small *s, void *push)
     p->n_rows = p->n_heads = 2;
     p->in_stride = p->out_stride = 2 * p->n_cols;
     p->flags = s->number ? SMR_NORM_LAYER | SMR_NORM_BIAS : SMR_NORM_ADD;
+    p->eps = 0.1f; // that it shows
     return s->number < 2;
 }
 
@@ -119,7 +120,7 @@ static bool rope_store_case(const struct small *s, void *push)
     p->k_stride = p->v_stride = p->n_kv_heads * p->head_dim;
     p->flags = s->number ? 0 : SMR_ROPE_NEOX;
     p->magnitude = 1.25f;
-    s->params->last_position = 5000;
+    s->params->last_position = 1000000;
     return s->number < 2;
 }
 
@@ -164,15 +165,19 @@ static bool attention_merge_case(const struct small *s, void *push)
     return s->number < 1;
 }
 
+// Each function over all of its range, near zero, and where GELU is small and not yet nothing.
 static bool activate_case(const struct small *s, void *push)
 {
+    static const float ranges[][2] = {{5, 0}, {0.3f, 0}, {1, -1.5f}};
     struct smr_activate_push *p = push;
     p->n_cols = p->gate_stride = p->up_stride = p->out_stride = 301;
     p->n_rows = 2;
-    p->activation = s->number;
+    p->activation = s->number / SMR_COUNT(ranges);
     p->flags = p->activation == SMR_ACT_SOFTCAP ? SMR_ACTIVATE_NO_UP : 0;
     p->param = 3;
-    return s->number <= SMR_ACT_SOFTCAP;
+    s->params->range = ranges[s->number % SMR_COUNT(ranges)][0];
+    s->params->middle = ranges[s->number % SMR_COUNT(ranges)][1];
+    return p->activation <= SMR_ACT_SOFTCAP;
 }
 
 static bool reduce_case(const struct small *s, void *push)

@@ -5,7 +5,7 @@
 static const struct activate_case {
     enum smr_activation activation;
     uint32_t n_rows, n_cols, gap, flags;
-    float range; // of the inputs
+    float range, middle; // of the inputs
 } cases[] = {
     {SMR_ACT_SILU, 1, 1, 0, 0, 5},
     {SMR_ACT_SILU, 1, 1536, 0, 0, 5},
@@ -15,6 +15,11 @@ static const struct activate_case {
     {SMR_ACT_GELU_TANH, 5, 77, 0, 0, 1000},
     {SMR_ACT_GELU, 3, 513, 1, 0, 4},
     {SMR_ACT_GELU, 2, 65, 0, SMR_ACTIVATE_NO_UP, 1000},
+    // Where a constant that was rounded shows: 0.0447 for 0.044715 of the cube.
+    {SMR_ACT_GELU_TANH, 2, 999, 0, 0, 1, -1.5f},
+    {SMR_ACT_GELU, 2, 999, 0, 0, 1, -1.5f},
+    {SMR_ACT_GELU_TANH, 2, 100, 0, SMR_ACTIVATE_NO_UP, 0.3f},
+    {SMR_ACT_GELU, 2, 100, 0, SMR_ACTIVATE_NO_UP, 0.3f},
     {SMR_ACT_RELU, 4, 130, 0, 0, 5},
     {SMR_ACT_SOFTCAP, 2, 1000, 0, SMR_ACTIVATE_NO_UP, 0.1f},
     {SMR_ACT_SOFTCAP, 2, 1000, 0, SMR_ACTIVATE_NO_UP, 100},
@@ -40,12 +45,15 @@ void suite_activate(struct suite *s)
             .flags = p->flags,
             .param = 30,
         };
-        const struct smr_case_params params = {
-            .id = SMR_KERNEL_ACTIVATE, .type = SMR_F32, .push = &push, .range = p->range};
+        const struct smr_case_params params = {.id = SMR_KERNEL_ACTIVATE,
+                                               .type = SMR_F32,
+                                               .push = &push,
+                                               .range = p->range,
+                                               .middle = p->middle};
         const char *gating = p->flags & SMR_ACTIVATE_NO_UP ? "" : " gating";
         suite_run(s,
-                  suite_printf(s, "%s%s, %u rows of %u, to %g", names[p->activation], gating,
-                               p->n_rows, p->n_cols, (double)p->range),
+                  suite_printf(s, "%s%s, %u rows of %u, %g around %g", names[p->activation], gating,
+                               p->n_rows, p->n_cols, (double)p->range, (double)p->middle),
                   &params);
     }
 }

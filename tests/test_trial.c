@@ -568,8 +568,10 @@ static void run_model(const char *device, const char *cache_dir, const char *vic
     assert_non_null(model);
     smr_engine *engine =
         smr_engine_create(model, &(struct smr_engine_params){.device = device, .n_context = 64});
-    if (!engine)
+    if (!engine) {
         fail_msg("%s", smr_context_error(context));
+        return; // never, which tools do not know
+    }
     corrupt(engine->device);
     driver.victim = victim;
     driver.bug = bug;
@@ -580,8 +582,10 @@ static void run_model(const char *device, const char *cache_dir, const char *vic
     smr_session *session = smr_session_create(engine);
     assert_true(smr_session_append(session, prompt, SMR_COUNT(prompt)));
     const float *logits = smr_session_logits(session);
-    if (!logits)
+    if (!logits) {
         fail_msg("%s", smr_context_error(context));
+        return;
+    }
     run->n_vocab = model->hparams.n_vocab;
     assert_true(run->n_vocab <= SMR_COUNT(run->logits));
     memcpy(run->logits, logits, run->n_vocab * sizeof *logits);

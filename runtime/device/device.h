@@ -27,6 +27,7 @@ enum { SMR_MAX_BINDINGS = 8, SMR_MAX_CONSTANTS = 8, SMR_MAX_PUSH_SIZE = 128 };
 struct smr_limits {
     uint64_t max_buffer_size;   // bytes of one smr_buffer
     uint64_t max_binding_size;  // bytes of one binding's range
+    uint64_t capabilities;      // bits of enum smr_capability
     uint32_t binding_alignment; // of a binding's offset, bytes
     uint32_t max_invocations;   // of one workgroup
     uint32_t max_workgroup_size[3];
@@ -35,7 +36,6 @@ struct smr_limits {
     uint32_t subgroup_size;   // the usual one
     uint32_t min_subgroup_size, max_subgroup_size;
     uint32_t import_alignment; // of imported host memory and its size, bytes; 0: no import
-    uint64_t capabilities;     // bits of enum smr_capability
     bool unified_memory;       // buffers of every kind are host-visible at no cost
     bool cpu; // invocations run on a processor, a subgroup of them in a thread: barriers are dear
 };

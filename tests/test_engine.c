@@ -147,6 +147,29 @@ static void the_context_has_a_limit(void **state)
     close_subject(&s);
 }
 
+// Where positions were learned there are no more of them: a longer context is no matter of taste.
+static void learned_positions_limit_the_context(void **state)
+{
+    static const uint32_t n_positions = 96;
+    struct test_memory memory = {0};
+    char path[512];
+    snprintf(path, sizeof(path), "%s/golden/gpt2-d12.gguf", getenv("SMR_TEST_DIR"));
+    smr_context *context = test_context(&memory, NULL);
+    smr_model *model = smr_model_open(context, path);
+    assert_non_null(model);
+    assert_null(smr_engine_create(
+        model, &(struct smr_engine_params){.device = device, .n_context = n_positions + 1}));
+    assert_int_equal(smr_context_status(context), SMR_ERROR_USAGE);
+    assert_non_null(strstr(smr_context_error(context), "has positions for 96"));
+    smr_engine *engine = smr_engine_create(model, &(struct smr_engine_params){.device = device});
+    assert_non_null(engine);
+    assert_int_equal(smr_engine_context_size(engine), n_positions);
+    smr_engine_destroy(engine);
+    smr_model_close(model);
+    smr_context_destroy(context);
+    assert_int_equal(memory.n_live, 0);
+}
+
 static void a_prompt_may_fill_the_context(void **state)
 {
     struct subject s = {0};
@@ -319,6 +342,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(decode_steps_only_submit),
         cmocka_unit_test(every_failed_allocation_is_an_error),
         cmocka_unit_test(the_context_has_a_limit),
+        cmocka_unit_test(learned_positions_limit_the_context),
         cmocka_unit_test(a_prompt_may_fill_the_context),
         cmocka_unit_test(tokens_are_checked),
         cmocka_unit_test(an_empty_session_is_an_error),

@@ -163,24 +163,13 @@ static const struct smr_family *find_family(const struct smr_model *model)
     return NULL;
 }
 
-// There is no position after the last one that was learned.
-static bool check_context(const struct smr_block *b)
-{
-    uint32_t n_positions = b->hparams->n_context, n_context = b->graph->n_context;
-    if (!b->family->learned_positions || n_context <= n_positions)
-        return true;
-    return smr_fail(b->graph->model->context, SMR_ERROR_USAGE,
-                    "a context of %u tokens: %s has positions for %u, and cannot have more",
-                    n_context, b->graph->model->path, n_positions);
-}
-
 bool smr_graph_build_decoder(struct smr_graph *graph)
 {
     const struct smr_hparams *hparams = &graph->model->hparams;
     struct decoder d = {.block = {.graph = graph, .hparams = hparams, .rows = SMR_ROWS_BATCH}};
     struct smr_block *b = &d.block;
     b->family = find_family(graph->model);
-    if (!b->family || !check_context(b))
+    if (!b->family)
         return false;
     graph->rows = smr_graph_value(graph, &(struct smr_value){.kind = SMR_VALUE_ROWS});
     graph->pages = smr_graph_value(graph, &(struct smr_value){.kind = SMR_VALUE_PAGES});

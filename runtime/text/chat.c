@@ -21,11 +21,10 @@ struct chat_format {
     const char *before_system, *after_system;
     const char *before_user, *after_user; // with the opening of the answer
     const char *system;                   // where none is given; NULL for no system message
+    const char *no_thinking; // after the opening of the answer, keeps the model from thinking
     uint32_t trim;
     bool system_in_template; // a system message stands literally in the template for that
-    // How a model is kept from thinking: this after the opening of the answer, ...
-    const char *no_thinking;
-    bool budget_in_template; // ...or by what the template has for any budget: chat_thinking.h
+    bool budget_in_template; // texts for any thinking budget do: chat_thinking.h
 };
 
 // The first row that fits is the one: special cases come before what they are cases of.

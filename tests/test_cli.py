@@ -555,7 +555,7 @@ def beams_are_those_of_transformers():
     prompt, args, n = lines[1].split(": ")[1].replace(" ", ","), None, 0
     for i, line in enumerate(lines):
         key, value = line.split(": ", 1)
-        if key != "case" or "min=0 ends=-" not in value or n == 3:
+        if key != "case" or "min=0 ngram=0 ends=-" not in value or n == 3:
             continue
         case = dict(part.split("=") for part in value.split())
         args = [x for key, name in names.items() for x in (name, case[key])]

@@ -129,6 +129,26 @@ static void every_failed_allocation_is_an_error(void **state)
     assert_true(fail_at > 50);
 }
 
+// A folder, whose weights become others while they are loaded.
+static void every_failed_allocation_of_a_folder_is_an_error(void **state)
+{
+    char path[512];
+    size_t fail_at = 1;
+    snprintf(path, sizeof(path), "%s/golden/folders/llama", getenv("SMR_TEST_DIR"));
+    for (bool done = false; !done; fail_at++) {
+        struct subject s = {.memory = {.fail_at = fail_at}};
+        done = (s.context = test_context(&s.memory, NULL)) &&
+               (s.model = smr_model_open(s.context, path)) && smr_model_set_type(s.model, "q4_0") &&
+               (s.engine = smr_engine_create(
+                    s.model, &(struct smr_engine_params){.device = device, .n_context = 64}));
+        if (!done && s.context)
+            assert_int_equal(smr_context_status(s.context), SMR_ERROR_MEMORY);
+        done = done && s.memory.n_calls < fail_at;
+        close_subject(&s);
+    }
+    print_message("# %zu allocations\n", fail_at);
+}
+
 static void the_context_has_a_limit(void **state)
 {
     struct subject s = {0};
@@ -341,6 +361,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_steps_only_submit),
         cmocka_unit_test(every_failed_allocation_is_an_error),
+        cmocka_unit_test(every_failed_allocation_of_a_folder_is_an_error),
         cmocka_unit_test(the_context_has_a_limit),
         cmocka_unit_test(learned_positions_limit_the_context),
         cmocka_unit_test(a_prompt_may_fill_the_context),

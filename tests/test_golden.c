@@ -381,7 +381,7 @@ static size_t read_expectations(struct expectation *expects, const struct option
     DIR *dir = opendir(folder);
     for (struct dirent *entry; dir && (entry = readdir(dir)) && n < MAX_EXPECTATIONS;) {
         const char *dot = strrchr(entry->d_name, '.');
-        if (!dot || strcmp(dot, ".expect"))
+        if (!dot || strcmp(dot, ".expect") != 0)
             continue;
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         if (!expectation_read(&expects[n], path) || !expects[n].logits) {

@@ -1,6 +1,7 @@
 // huggingface.c - the vocabulary of a tokenizer.json: tokens, model, added tokens, and the tokens that
 // stand around a text. The file is hostile until checked.
 #include "text/huggingface.h"
+#include "text/letters.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,6 +143,16 @@ static bool refuse_options(const struct smr_huggingface *hf, const json_t *model
     return true;
 }
 
+static bool has_letters(const struct smr_vocab *vocab)
+{
+    bool all = true;
+    for (unsigned byte = 0; all && byte < 256; byte++) {
+        char letter[2];
+        all = smr_vocab_find(vocab, letter, smr_letter((uint8_t)byte, letter)) >= 0;
+    }
+    return all;
+}
+
 static bool read_bpe(struct smr_huggingface *hf, const json_t *model)
 {
     struct smr_vocab *vocab = hf->vocab;
@@ -150,8 +161,9 @@ static bool read_bpe(struct smr_huggingface *hf, const json_t *model)
         !smr_huggingface_bool(hf, model, "fuse_unk", false, &vocab->fuse_unknown) ||
         !smr_huggingface_bool(hf, model, "ignore_merges", false, &vocab->ignore_merges))
         return false;
-    // Letters at the end are bytes for the model, unless it wants the letters themselves.
-    if (vocab->unknown < 0 && !vocab->byte_fallback && vocab->pretokenizer)
+    // Letters at the end are bytes for the model, unless some are unknown and shall be seen as such.
+    bool all = vocab->unknown < 0 || has_letters(vocab);
+    if (all && !vocab->byte_fallback && vocab->pretokenizer)
         vocab->byte_level = smr_pretokenizer_drop_letters(vocab->pretokenizer);
     smr_vocab_index_bytes(vocab);
     return read_merges(hf, json_object_get(model, "merges"));

@@ -331,6 +331,7 @@ def train_spm(byte_fallback, prefix, symbols, extra_spaces, kind="bpe"):
             allow_whitespace_only_pieces=not extra_spaces)
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(model.getvalue())
+    proto.normalizer_spec.ClearField("normalization_rule_tsv")  # the name of a file that is gone
     return proto
 
 
@@ -496,7 +497,7 @@ def json_byte_level():
     """As BART's: byte-level BPE in RoBERTa's frame."""
     names = ["<s>", "<pad>", "</s>", "<unk>"]
     tokenizer = trained(
-        models.BPE(), trainers.BpeTrainer(
+        models.BPE(unk_token="<unk>"), trainers.BpeTrainer(
             vocab_size=500, special_tokens=names, show_progress=False,
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())),
         pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=True), decoder=decoders.ByteLevel())

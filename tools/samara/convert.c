@@ -78,9 +78,10 @@ const struct command convert_command = {
         "for a weight, q6_k 6.6, q5_k_m 5.7, q4_k_m 4.8, q3_k_m 3.9, q2_k 3; the fewer, the faster "
         "and the worse. q5_k, q4_k and q3_k stand for q5_k_m, q4_k_m and q3_k_m. Names mean the same "
         "mixtures as in llama.cpp: vectors stay f32, the output matrix (or the embeddings it shares) "
-        "gets q6_k at least, and in some layers values and ffn_down get more bits; --pure turns that "
-        "off. Rows that are no multiple of 256 take a type in blocks of 32: q4_k becomes q5_0, q5_k "
-        "q5_1, q6_k q8_0, q3_k and q2_k q4_0; what fits neither becomes f16.\n"
+        "gets q6_k at least (f16 with q8_0 in a model with an encoder, other than there), and in some "
+        "layers values and ffn_down get more bits; --pure turns that off. Rows that are no multiple "
+        "of 256 take a type in blocks of 32: q4_k becomes q5_0, q5_k q5_1, q6_k q8_0, q3_k and q2_k "
+        "q4_0; what fits neither becomes f16.\n"
         "Converting what was quantised before loses twice: begin with f16 or bf16 where you can.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],

@@ -61,11 +61,13 @@ def samara(command, model, n_prompt, n_decode, threads, device):
     args = [command, "run", model, "--tokens", ",".join(map(str, token_ids(n_prompt))),
             "-n", str(n_decode + 1), "--ignore-eos", "--temp", "0", "--json", "-q",
             "-t", str(threads)] + (["--device", device] if device else [])
-    start = time.perf_counter()
-    out = subprocess.run(args, capture_output=True, text=True, check=True).stdout
-    end = time.perf_counter()
     if not n_decode:
-        return {"first_token_ms": 1e3 * (end - start)}
+        args.remove("--json")
+        start = time.perf_counter()
+        with subprocess.Popen(args, stdout=subprocess.PIPE) as process:
+            process.stdout.read(1)
+            return {"first_token_ms": 1e3 * (time.perf_counter() - start)}
+    out = subprocess.run(args, capture_output=True, text=True, check=True).stdout
     timings = json.loads(out)["timings"]
     return {key: timings[key] for key in ("prompt_tokens_per_s", "decode_tokens_per_s")}
 

@@ -203,6 +203,27 @@ SMR_API bool smr_model_set_type(smr_model *model, const char *type);
 // a phrase about it.
 SMR_API const char *smr_convert_type(size_t index, const char **what);
 
+// When a search with n_beams finished texts stops: at once, or as long as a text that goes on could
+// still become better than the worst of them, taking its score for that of its length so far
+// (HEURISTIC), or of the greatest length there can be (NEVER; where the length penalty is positive).
+enum smr_early_stopping {
+    SMR_EARLY_STOPPING_HEURISTIC, // transformers' early_stopping=False
+    SMR_EARLY_STOPPING_AT_ONCE,   // True
+    SMR_EARLY_STOPPING_NEVER,     // "never"
+};
+
+// What a model's files ask for when it writes, for programs that were told nothing else: folders of
+// encoder-decoder models have it (generation_config.json, task_specific_params of config.json).
+enum smr_task_kind { SMR_TASK_GENERATE, SMR_TASK_SUMMARIZE };
+struct smr_task {
+    const char *prefix;   // what goes before the source: T5's "summarize: "; "" for nothing
+    uint32_t n_beams;     // 0 or 1: no search
+    uint32_t max_length;  // tokens of a text, those it starts with included; 0: not said
+    float length_penalty; // 1 where nothing is said
+    enum smr_early_stopping early_stopping;
+};
+SMR_API void smr_model_task(const smr_model *model, enum smr_task_kind kind, struct smr_task *task);
+
 // ---- text -------------------------------------------------------------------------------------
 
 enum smr_tokenize_flags {
@@ -383,15 +404,6 @@ SMR_API bool smr_generate_samples(smr_session *session, const struct smr_generat
                                   uint32_t n_samples, struct smr_generate_result *results);
 
 // ---- beam search --------------------------------------------------------------------------------
-
-// When a search with n_beams finished texts stops: at once, or as long as a text that goes on could
-// still become better than the worst of them, taking its score for that of its length so far
-// (HEURISTIC), or of the greatest length there can be (NEVER; where the length penalty is positive).
-enum smr_early_stopping {
-    SMR_EARLY_STOPPING_HEURISTIC, // transformers' early_stopping=False
-    SMR_EARLY_STOPPING_AT_ONCE,   // True
-    SMR_EARLY_STOPPING_NEVER,     // "never"
-};
 
 // Search for the most likely text: n_beams texts go on side by side, at each step the likeliest of
 // all their continuations. The definition is that of Hugging Face transformers 5

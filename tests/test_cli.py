@@ -311,6 +311,27 @@ def folder():
 
 
 @test
+def follow_the_model():
+    """A folder's generation_config.json is followed where no option says otherwise."""
+    with tempfile.TemporaryDirectory() as out:
+        path = shutil.copytree(os.path.join(GOLDEN, "folders", "bart-f16"), os.path.join(out, "bart"))
+
+        def tokens(*args):
+            return json.loads(text_of("run", path, "--tokens", "5,6,7,8", "--json", *args,
+                                      *REFERENCE))["tokens"]
+        assert tokens("-n", "8") == tokens("-n", "8", "--temp", "0")  # no draw, with an encoder
+        config = os.path.join(path, "generation_config.json")
+        with open(config, encoding="utf-8") as f:
+            changed = dict(json.load(f), num_beams=3, length_penalty=2.0, early_stopping=True,
+                           max_length=9)
+        with open(config, "w", encoding="utf-8") as f:
+            json.dump(changed, f)
+        asked = ["--beams", "3", "--length-penalty", "2", "--early-stopping", "true", "-n", "8"]
+        assert tokens() == tokens(*asked) and len(tokens()) <= 8
+        assert len(tokens("--temp", "0", "-n", "5")) <= 5
+
+
+@test
 def types_while_loading():
     """--type computes what a converted file does, fused matrices included."""
     with tempfile.TemporaryDirectory() as out:

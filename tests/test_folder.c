@@ -514,6 +514,41 @@ static void test_texts(void **state)
     expect_error(fixture, "generation_config.json: line 1");
 }
 
+static void test_tasks(void **state)
+{
+    struct fixture *fixture = *state;
+    struct smr_task task;
+    write_text(fixture, "config.json",
+               "{\"model_type\":\"t5\",\"d_model\":64,\"num_beams\":2,\"max_length\":20,"
+               "\"prefix\":null,\"task_specific_params\":{\"summarization\":{\"num_beams\":4,"
+               "\"early_stopping\":true,\"length_penalty\":2.5,\"max_length\":200,"
+               "\"prefix\":\"summarize: \"},\"translation\":{\"prefix\":\"translate: \"}}}");
+    assert_true(open_folder(fixture));
+    smr_model_task(fixture->model, SMR_TASK_GENERATE, &task);
+    assert_string_equal(task.prefix, "");
+    assert_int_equal(task.n_beams, 2);
+    assert_int_equal(task.max_length, 20);
+    assert_float_equal(task.length_penalty, 1, 0);
+    assert_int_equal(task.early_stopping, SMR_EARLY_STOPPING_HEURISTIC);
+    smr_model_task(fixture->model, SMR_TASK_SUMMARIZE, &task);
+    assert_string_equal(task.prefix, "summarize: ");
+    assert_int_equal(task.n_beams, 4);
+    assert_int_equal(task.max_length, 200);
+    assert_float_equal(task.length_penalty, 2.5, 0);
+    assert_int_equal(task.early_stopping, SMR_EARLY_STOPPING_AT_ONCE);
+    // generation_config.json comes first; what makes no sense is left out.
+    write_text(fixture, "generation_config.json",
+               "{\"num_beams\":1000,\"early_stopping\":\"never\",\"max_length\":-3,"
+               "\"length_penalty\":\"x\",\"prefix\":7}");
+    assert_true(open_folder(fixture));
+    smr_model_task(fixture->model, SMR_TASK_GENERATE, &task);
+    assert_string_equal(task.prefix, "");
+    assert_int_equal(task.n_beams, SMR_MAX_SEQUENCES);
+    assert_int_equal(task.max_length, 0);
+    assert_float_equal(task.length_penalty, 1, 0);
+    assert_int_equal(task.early_stopping, SMR_EARLY_STOPPING_NEVER);
+}
+
 static void test_name(void **state)
 {
     struct fixture *fixture = *state;
@@ -573,6 +608,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_aliases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_texts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tasks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_memory, setup, teardown),

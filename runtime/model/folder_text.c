@@ -150,6 +150,43 @@ static void set_suppressed(struct smr_folder *folder, const json_t *generation)
                               smr_folder_key(folder, "generation.suppress_tokens", key), tokens, n);
 }
 
+// How a text is searched for and what goes before the source: `values`, else those of `otherwise`,
+// as ARCH.SCOPE.num_beams and so on.
+static void set_task(struct smr_folder *folder, const char *scope, const json_t *values,
+                     const json_t *otherwise)
+{
+    static const char *const names[] = {"num_beams", "max_length", "length_penalty",
+                                        "early_stopping", "prefix"};
+    struct smr_metadata *metadata = &folder->part->metadata;
+    for (size_t i = 0; i < SMR_COUNT(names); i++) {
+        char suffix[64], key[SMR_FOLDER_KEY_SIZE];
+        const json_t *value = json_object_get(values, names[i]);
+        uint32_t count;
+        if (!value || json_is_null(value))
+            value = json_object_get(otherwise, names[i]);
+        snprintf(suffix, sizeof suffix, "%s.%s", scope, names[i]);
+        smr_folder_key(folder, suffix, key);
+        if (json_is_boolean(value))
+            smr_metadata_set_u32(metadata, key, json_is_true(value));
+        else if (i == 2 && json_is_number(value))
+            smr_metadata_set_f32(metadata, key, (float)json_number_value(value));
+        else if (smr_json_u32(value, &count) && count)
+            smr_metadata_set_u32(metadata, key, count);
+        else if (i == 3 && json_is_string(value)) // "never"
+            smr_metadata_set_u32(metadata, key, 2);
+        else if (i == 4 && json_is_string(value))
+            smr_metadata_set_string(metadata, key, json_string_value(value));
+    }
+}
+
+// What the model is for: what it does when it is told nothing else, and how it summarises.
+static void set_tasks(struct smr_folder *folder, const json_t *generation)
+{
+    const json_t *tasks = json_object_get(folder->config, "task_specific_params");
+    set_task(folder, "generation", generation, folder->config);
+    set_task(folder, "summarization", json_object_get(tasks, "summarization"), NULL);
+}
+
 // What generate() of transformers does where the model asks for it.
 static bool set_generation(struct smr_folder *folder, const json_t *generation)
 {
@@ -157,8 +194,10 @@ static bool set_generation(struct smr_folder *folder, const json_t *generation)
         const char *key;
         bool token; // else a count, which is not set where it is 0
     } rows[] = {
-        {"forced_bos_token_id", true}, {"forced_eos_token_id", true},   {"min_length", false},
-        {"max_length", false},         {"no_repeat_ngram_size", false},
+        {"forced_bos_token_id", true},
+        {"forced_eos_token_id", true},
+        {"min_length", false},
+        {"no_repeat_ngram_size", false},
     };
     for (size_t i = 0; i < SMR_COUNT(rows); i++) {
         char suffix[64], key[SMR_FOLDER_KEY_SIZE];
@@ -170,6 +209,7 @@ static bool set_generation(struct smr_folder *folder, const json_t *generation)
             return false;
     }
     set_suppressed(folder, generation);
+    set_tasks(folder, generation);
     return true;
 }
 

@@ -190,11 +190,29 @@ static bool tokenize_prompt(struct run *run)
     return done || run_fail(run);
 }
 
+// What the model's files want before a source.
+static bool add_prefix(struct run *run)
+{
+    size_t size = run->prefix && !run->settings->raw ? strlen(run->prefix) : 0;
+    if (!size)
+        return true;
+    char *prompt = realloc(run->prompt, size + run->prompt_size + 1);
+    if (!prompt) {
+        complain(run->tool.command, "out of memory");
+        return run_fail_with(run, EXIT_DEVICE);
+    }
+    memmove(prompt + size, prompt, run->prompt_size + 1);
+    memcpy(prompt, run->prefix, size);
+    run->prompt = prompt;
+    run->prompt_size += size;
+    return true;
+}
+
 static bool make_prompt(struct run *run)
 {
     const char *command = run->tool.command;
     bool done = run->settings->tokens ? parse_tokens(run, run->settings->tokens)
-                                      : read_prompt(run) && tokenize_prompt(run);
+                                      : read_prompt(run) && add_prefix(run) && tokenize_prompt(run);
     if (!done)
         return false;
     if (!run->summary.n_prompt_tokens) {
@@ -249,6 +267,7 @@ static bool open_model(struct run *run, const struct operands *operands)
                  run->info.name);
         return run_fail_with(run, EXIT_MODEL);
     }
+    run_follow_model(run);
     int type = run->settings->weight_type;
     return !type || smr_model_set_type(run->model, weight_types[type]) || run_fail(run);
 }
@@ -260,6 +279,14 @@ static bool begin_text(struct run *run)
     if (run->info.n_encoder_layers)
         return smr_session_encode(run->session, run->tokens, n);
     return smr_session_append(run->session, run->tokens, n);
+}
+
+// The greatest length that the model's files name counts the tokens that a text starts with.
+static void bound_length(struct run *run)
+{
+    size_t begun = smr_session_length(run->session);
+    if (run->max_length && run->settings->n_predict < 0)
+        run->settings->n_predict = run->max_length > begun ? (int64_t)(run->max_length - begun) : 1;
 }
 
 static bool make_engine(struct run *run)
@@ -285,6 +312,7 @@ static bool make_engine(struct run *run)
     run->session = smr_session_create(run->engine);
     if (!run->session || !begin_text(run))
         return run_fail(run);
+    bound_length(run);
     run->summary.device = smr_engine_device(run->engine);
     return true;
 }

@@ -94,7 +94,9 @@ struct run {
     struct smr_model_info info;
     smr_engine *engine;
     smr_session *session;
-    char *prompt; // owned
+    const char *prefix;  // of the model's own, before a source; NULL without an encoder
+    uint32_t max_length; // that the model's files name; 0: none
+    char *prompt;        // owned
     size_t prompt_size;
     int32_t *tokens;             // [n_tokens], the prompt; owned by `parsed` or the library
     int32_t *parsed_tokens;      // owned, from --tokens
@@ -121,4 +123,6 @@ bool run_on_prefill(void *run, size_t n_done, size_t n_total);
 bool run_check_many(const struct run_settings *settings); // false after a complaint
 uint32_t run_n_sequences(const struct run_settings *settings);
 uint64_t run_n_cache(const struct run *run); // smr_engine_params.n_cache
+// Fill in what the user left open as the model's files have it.
+void run_follow_model(struct run *run);
 bool run_many(struct run *run);

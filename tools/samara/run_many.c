@@ -39,6 +39,30 @@ static const char *sampling_option(const struct run_settings *settings)
     return settings->stop.n ? "--stop" : settings->n_logprobs ? "--logprobs" : NULL;
 }
 
+void run_follow_model(struct run *run)
+{
+    struct run_settings *settings = run->settings;
+    struct smr_task task;
+    bool told = settings->temperature >= 0 || settings->n_samples > 1 || settings->n_beams ||
+                sampling_option(settings);
+    if (settings->temperature < 0)
+        settings->temperature = run->info.n_encoder_layers && settings->n_samples == 1
+                                    ? 0
+                                    : (double)smr_sampling_default().temperature;
+    if (!run->info.n_encoder_layers)
+        return;
+    smr_model_task(run->model, SMR_TASK_GENERATE, &task);
+    run->max_length = task.max_length;
+    run->prefix = task.prefix;
+    if (told || task.n_beams < 2)
+        return;
+    settings->n_beams = task.n_beams;
+    settings->length_penalty = (double)task.length_penalty;
+    for (int i = 0; i <= SMR_EARLY_STOPPING_NEVER; i++)
+        if (run_early_stopping[i] == task.early_stopping)
+            settings->early_stopping = i;
+}
+
 static bool check_beams(const struct run_settings *settings)
 {
     const char *name = run_command.name, *option = sampling_option(settings);
@@ -75,7 +99,7 @@ bool run_check_many(const struct run_settings *settings)
         alone = "--early-stopping";
     if (alone)
         complain(name, "%s needs --beams", alone);
-    else if (settings->n_samples > 1 && (settings->temperature <= 0 || settings->top_k == 1))
+    else if (settings->n_samples > 1 && (settings->temperature == 0 || settings->top_k == 1))
         complain(name,
                  "--samples %d without a draw would be the same text each time: take --temp "
                  "above 0, or --beams",

@@ -66,8 +66,9 @@ static const struct option options[] = {
     {.help = "Sampling"},
     {"-s --seed", "N", "-1", "same seed, same text; -1: a random one", OPTION_INTEGER, FIELD(seed),
      -1, 9007199254740991.0},
-    {"--temp", "T", "0.8", "temperature; 0: the most likely token, always", OPTION_NUMBER,
-     FIELD(temperature), 0, 1e6},
+    {"--temp", "T", "-1",
+     "temperature; 0: the most likely token, always; -1: 0.8, but for models with an encoder 0",
+     OPTION_NUMBER, FIELD(temperature), -1, 1e6},
     {"--top-k", "N", "40", "choose among the N most likely tokens; 0: all", OPTION_INTEGER,
      FIELD(top_k), 0, COUNT_MAX},
     {"--top-p", "P", "0.95",
@@ -96,7 +97,7 @@ static const struct option options[] = {
      OPTION_INTEGER, FIELD(n_samples), 1, SMR_MAX_SEQUENCES},
     {"--beams", "N", "0",
      "search for the likeliest text with N beams, as transformers does, and draw nothing; 0: no "
-     "search",
+     "search, unless the files of a model with an encoder ask for one and no other option does",
      OPTION_INTEGER, FIELD(n_beams), 0, SMR_MAX_SEQUENCES},
     {"--length-penalty", "X", "1",
      "beams are compared by the sum of their log-probabilities over their length to this power: more "

@@ -44,10 +44,10 @@ static enum quality quality(const char *text, size_t at)
 
 size_t split_at(const char *text, size_t size, size_t most)
 {
-    if (size <= most)
+    size_t cut = most ? most : 1;
+    if (size <= cut)
         return size;
     enum quality best = NONE;
-    size_t cut = most ? most : 1;
     for (size_t at = cut; at > most / 2 && at > 0 && best < PARAGRAPH; at--) {
         enum quality found = quality(text, at);
         if (found > best) {

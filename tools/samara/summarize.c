@@ -28,13 +28,15 @@ static const struct option options[] = {
      "what the model is told before the text; without it, what suits the kind of model",
      OPTION_TEXT, FIELD(instruction)},
     {.help = "Generation"},
-    {"-n --predict --n-predict", "N", "200", "a summary has at most N tokens", OPTION_INTEGER,
-     FIELD(n_predict), 1, 1000000},
+    {"-n --predict --n-predict", "N", "0",
+     "a summary has at most N tokens; 0: as the model's files have it, else 200", OPTION_INTEGER,
+     FIELD(n_predict), 0, 1000000},
     {"-c --ctx-size", "N", "0",
      "tokens the context holds, the text and its summary; 0: the model's, at most 4096",
      OPTION_INTEGER, FIELD(n_context), 0, 2147483647.0},
-    {"--beams", "N", "0", "search for the likeliest summary with N beams; 0: no search",
-     OPTION_INTEGER, FIELD(n_beams), 0, SMR_MAX_SEQUENCES},
+    {"--beams", "N", "-1",
+     "search for the likeliest summary with N beams; 0: no search; -1: as the model's files have it",
+     OPTION_INTEGER, FIELD(n_beams), -1, SMR_MAX_SEQUENCES},
     {"--temp", "T", "0", "temperature; 0: the most likely token, always", OPTION_NUMBER,
      FIELD(temperature), 0, 1e6},
     {"--repeat-penalty", "X", "1.1", "penalty of repeated tokens, which small models need; 1: none",
@@ -77,7 +79,7 @@ const struct command summarize_command = {
         "than the model's context is cut, between paragraphs or sentences, into parts of about the "
         "same length; each is summarised, then the summaries are, until one is left.\n"
         "Instruction models are asked in their chat format. Encoder-decoder models get the text "
-        "behind \"summarize: \" if they are T5, which was trained so, else alone. Other models get "
+        "behind what their files say, T5 otherwise behind \"summarize:\". Other models get "
         "the text followed by \"TL;DR:\".",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
@@ -94,10 +96,11 @@ struct text {
 
 struct summarizer {
     struct tool tool;
-    const struct settings *settings;
+    struct settings *settings;
     struct progress progress;
     smr_model *model;
     struct smr_model_info info;
+    struct smr_task task;
     smr_engine *engine;
     json_t *levels;  // of --json: a list of lists of summaries
     struct text out; // of the call that runs
@@ -154,6 +157,8 @@ static const char *instruction(const struct summarizer *s)
 {
     if (s->settings->instruction)
         return s->settings->instruction;
+    if (s->info.n_encoder_layers && *s->task.prefix)
+        return s->task.prefix;
     if (s->info.n_encoder_layers)
         return strcmp(s->info.architecture, "t5") == 0 ? "summarize:" : "";
     if (!s->info.chat_format)
@@ -169,11 +174,11 @@ static bool make_prompt(struct summarizer *s, const char *text, size_t size, str
     const char *told = instruction(s);
     bool chat = !s->info.n_encoder_layers && s->info.chat_format;
     *prompt = (struct text){0};
-    bool done = append_text(prompt, told) &&
-                append_text(prompt, !*told                     ? ""
-                                    : s->info.n_encoder_layers ? " "
-                                                               : "\n\n") &&
-                append(prompt, text, size);
+    const char *between = s->info.n_encoder_layers ? " " : "\n\n";
+    if (!*told || told[strlen(told) - 1] == ' ')
+        between = "";
+    bool done =
+        append_text(prompt, told) && append_text(prompt, between) && append(prompt, text, size);
     if (done && !chat && !s->info.n_encoder_layers && !s->settings->instruction)
         done = append_text(prompt, "\n\nTL;DR:");
     if (!done)
@@ -246,7 +251,8 @@ static bool search(struct summarizer *s, smr_session *session)
 {
     struct smr_generate_result result;
     struct smr_beam_params params = {.n_beams = (uint32_t)s->settings->n_beams,
-                                     .length_penalty = 1,
+                                     .length_penalty = s->task.length_penalty,
+                                     .early_stopping = s->task.early_stopping,
                                      .n_predict = (uint32_t)s->settings->n_predict,
                                      .step = on_step,
                                      .prefill = on_prefill,
@@ -407,6 +413,11 @@ static bool open_model(struct summarizer *s, const struct operands *operands)
     if (!s->model)
         return false;
     smr_model_info(s->model, &s->info);
+    smr_model_task(s->model, SMR_TASK_SUMMARIZE, &s->task);
+    if (!s->settings->n_predict)
+        s->settings->n_predict = s->task.max_length ? s->task.max_length : 200;
+    if (s->settings->n_beams < 0)
+        s->settings->n_beams = s->task.n_beams > 1 ? s->task.n_beams : 0;
     if (s->info.tokenizer && s->info.has_weights)
         return true;
     complain(s->tool.command, "%s has no %s", s->info.name,
@@ -464,7 +475,7 @@ static int report(struct summarizer *s, const struct text *summary)
     return tool_flush(s->tool.command);
 }
 
-static int summarize_with(const struct settings *settings, const struct operands *operands)
+static int summarize_with(struct settings *settings, const struct operands *operands)
 {
     struct summarizer s = {.settings = settings, .n_parts = 1, .code = EXIT_RUNTIME};
     struct text text = {0}, summary = {0};

@@ -19,25 +19,12 @@ static const enum smr_kernels kernel_numbers[] = {SMR_KERNELS_TUNED, SMR_KERNELS
 #define FIELD(name) .offset = offsetof(struct settings, name)
 
 static const struct option options[] = {
-    {"-dev --device", "NAME", NULL,
-     "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,
-     FIELD(device)},
-    {"-t --threads", "N", "0",
-     "threads of the processor, for devices that are made of it and for compiling; 0: one for each "
-     "core that may be used",
-     OPTION_INTEGER, FIELD(context.n_threads), 0, 4096},
+    OPTION_ROW_DEVICE(struct settings),
+    OPTION_ROW_THREADS(struct settings),
     {"--kernel", "NAME", NULL, "check this kernel alone", OPTION_TEXT, FIELD(kernel)},
     {"--kernels", "KIND", "tuned", "check all variants, or the simplest alone", OPTION_CHOICE,
      FIELD(kernels), .choices = kernel_choices},
-    {"--cache-dir", "DIR", NULL, "where compiled shaders are kept", OPTION_TEXT,
-     FIELD(context.cache_dir)},
-    {"--no-cache", NULL, NULL, "keep no compiled shaders and use none", OPTION_FLAG,
-     FIELD(context.no_cache)},
-    {"--shader-dir", "DIR", NULL, "read the shaders from this folder", OPTION_TEXT,
-     FIELD(context.shader_dir)},
-    {"--validate", NULL, NULL,
-     "check the use of Vulkan with the validation layers; what they find is a failure", OPTION_FLAG,
-     FIELD(context.validate)},
+    OPTION_ROWS_SHADERS(struct settings),
     {"-v --verbose", NULL, NULL, "show every case, and say more on standard error", OPTION_FLAG,
      FIELD(context.verbose)},
 };

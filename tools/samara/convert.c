@@ -50,10 +50,7 @@ static const struct option options[] = {
      .help = "say for each tensor what it becomes",
      .kind = OPTION_FLAG,
      .offset = FIELD(context.verbose)},
-    {.names = "-q --quiet",
-     .help = "say nothing on standard error but errors",
-     .kind = OPTION_FLAG,
-     .offset = FIELD(context.quiet)},
+    OPTION_ROW_QUIET(struct settings),
 };
 
 static const struct example examples[] = {

@@ -15,10 +15,7 @@ static const struct option options[] = {
      .help = "print a list of objects for programs",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, json)},
-    {.names = "-v --verbose",
-     .help = "say more on standard error",
-     .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, context.verbose)},
+    OPTION_ROW_VERBOSE(struct settings),
 };
 
 static const struct example examples[] = {

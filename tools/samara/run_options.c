@@ -18,8 +18,7 @@ const enum smr_early_stopping run_early_stopping[] = {
 // Names and defaults are llama.cpp's where it has the option.
 static const struct option options[] = {
     {.help = "Input"},
-    {"-m --model", "FILE", NULL, "the model, when it is not an argument", OPTION_TEXT,
-     FIELD(model)},
+    OPTION_ROW_MODEL(struct run_settings),
     {"-p --prompt", "TEXT", NULL, "the prompt; - for standard input", OPTION_TEXT, FIELD(prompt)},
     {"-f --file --prompt-file", "FILE", NULL,
      "read the prompt from a file; - for standard input. One newline at the end is left out",
@@ -114,13 +113,8 @@ static const struct option options[] = {
      OPTION_NUMBER, FIELD(diversity_penalty), 0, 1e6},
 
     {.help = "Device"},
-    {"-dev --device", "NAME", NULL,
-     "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,
-     FIELD(device)},
-    {"-t --threads", "N", "0",
-     "threads of the processor, for devices that are made of it and for compiling; 0: one for each "
-     "core that may be used",
-     OPTION_INTEGER, FIELD(context.n_threads), 0, 4096},
+    OPTION_ROW_DEVICE(struct run_settings),
+    OPTION_ROW_THREADS(struct run_settings),
     {"--type", "TYPE", "file",
      "turn the weights into this type while they are loaded, for a model that is too big as it is; "
      "samara convert --help tells of types",
@@ -129,15 +123,7 @@ static const struct option options[] = {
      .choices = cache_types},
     {"--kernels", "KIND", "tuned", "which variants of the kernels: the fastest or the simplest",
      OPTION_CHOICE, FIELD(kernels), .choices = kernel_choices},
-    {"--cache-dir", "DIR", NULL, "where compiled shaders are kept", OPTION_TEXT,
-     FIELD(context.cache_dir)},
-    {"--no-cache", NULL, NULL, "keep no compiled shaders and use none", OPTION_FLAG,
-     FIELD(context.no_cache)},
-    {"--shader-dir", "DIR", NULL, "read the shaders from this folder", OPTION_TEXT,
-     FIELD(context.shader_dir)},
-    {"--validate", NULL, NULL,
-     "check the use of Vulkan with the validation layers; what they find is a failure", OPTION_FLAG,
-     FIELD(context.validate)},
+    OPTION_ROWS_SHADERS(struct run_settings),
 
     {.help = "Output"},
     {"--json", NULL, NULL, "print one object at the end: tokens, text, timings", OPTION_FLAG,
@@ -148,9 +134,8 @@ static const struct option options[] = {
     {"--logits", "FILE.npy", NULL, "write the logits after the prompt as a NumPy array of float32",
      OPTION_TEXT, FIELD(logits)},
     {"-sp --special", NULL, NULL, "write special tokens out", OPTION_FLAG, FIELD(special)},
-    {"-v --verbose", NULL, NULL, "say more on standard error", OPTION_FLAG, FIELD(context.verbose)},
-    {"-q --quiet", NULL, NULL, "say nothing on standard error but errors", OPTION_FLAG,
-     FIELD(context.quiet)},
+    OPTION_ROW_VERBOSE(struct run_settings),
+    OPTION_ROW_QUIET(struct run_settings),
 };
 
 static const struct example examples[] = {

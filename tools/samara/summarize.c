@@ -22,8 +22,7 @@ struct settings {
 
 static const struct option options[] = {
     {.help = "Input"},
-    {"-m --model", "FILE", NULL, "the model, when it is not an argument", OPTION_TEXT,
-     FIELD(model)},
+    OPTION_ROW_MODEL(struct settings),
     {"-i --instruction", "TEXT", NULL,
      "what the model is told before the text; without it, what suits the kind of model",
      OPTION_TEXT, FIELD(instruction)},
@@ -44,20 +43,14 @@ static const struct option options[] = {
     {"-s --seed", "N", "0", "same seed, same summary", OPTION_INTEGER, FIELD(seed), 0,
      9007199254740991.0},
     {.help = "Device"},
-    {"-dev --device", "NAME", NULL,
-     "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,
-     FIELD(device)},
-    {"-t --threads", "N", "0",
-     "threads of the processor, for devices that are made of it and for compiling; 0: one for each "
-     "core that may be used",
-     OPTION_INTEGER, FIELD(context.n_threads), 0, 4096},
+    OPTION_ROW_DEVICE(struct settings),
+    OPTION_ROW_THREADS(struct settings),
     {.help = "Output"},
     {"--parts", NULL, NULL, "show the summaries of the parts as well", OPTION_FLAG, FIELD(parts)},
     {"--json", NULL, NULL, "print one object: the summary and those of the parts, by level",
      OPTION_FLAG, FIELD(json)},
-    {"-v --verbose", NULL, NULL, "say more on standard error", OPTION_FLAG, FIELD(context.verbose)},
-    {"-q --quiet", NULL, NULL, "say nothing on standard error but errors", OPTION_FLAG,
-     FIELD(context.quiet)},
+    OPTION_ROW_VERBOSE(struct settings),
+    OPTION_ROW_QUIET(struct settings),
 };
 
 static const struct example examples[] = {

@@ -18,11 +18,7 @@ struct settings {
 
 static const struct option options[] = {
     {.help = "Input"},
-    {.names = "-m --model",
-     .argument = "FILE",
-     .help = "the model, when it is not an argument",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(struct settings, model)},
+    OPTION_ROW_MODEL(struct settings),
     {.names = "-p --prompt",
      .argument = "TEXT",
      .help = "the text; - for standard input",
@@ -46,10 +42,7 @@ static const struct option options[] = {
      .help = "print {\"tokens\": [...]} for programs",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct settings, json)},
-    {.names = "-v --verbose",
-     .help = "say more on standard error",
-     .kind = OPTION_FLAG,
-     .offset = offsetof(struct settings, context.verbose)},
+    OPTION_ROW_VERBOSE(struct settings),
 };
 
 static const struct example examples[] = {

@@ -26,6 +26,51 @@ struct context_settings {
     bool quiet;
 };
 
+// Rows that several commands have, for a settings structure `type` with fields of these names.
+#define OPTION_ROW_MODEL(type)                                                                     \
+    {                                                                                              \
+        "-m --model", "FILE", NULL, "the model, when it is not an argument", OPTION_TEXT,          \
+            .offset = offsetof(type, model)                                                        \
+    }
+#define OPTION_ROW_DEVICE(type)                                                                    \
+    {                                                                                              \
+        "-dev --device", "NAME", NULL,                                                             \
+            "an id from samara devices, a backend, or part of a device's name", OPTION_TEXT,       \
+            .offset = offsetof(type, device)                                                       \
+    }
+#define OPTION_ROW_THREADS(type)                                                                       \
+    {                                                                                                  \
+        "-t --threads", "N", "0",                                                                      \
+            "threads of the processor, for devices that are made of it and for compiling; 0: one for " \
+            "each core that may be used",                                                              \
+            OPTION_INTEGER, .offset = offsetof(type, context.n_threads), .max = 4096                   \
+    }
+#define OPTION_ROWS_SHADERS(type)                                                                  \
+    {"--cache-dir", "DIR",                                                                         \
+     NULL,          "where compiled shaders are kept",                                             \
+     OPTION_TEXT,   .offset = offsetof(type, context.cache_dir)},                                  \
+        {"--no-cache", NULL,                                                                       \
+         NULL,         "keep no compiled shaders and use none",                                    \
+         OPTION_FLAG,  .offset = offsetof(type, context.no_cache)},                                \
+        {"--shader-dir", "DIR",                                                                    \
+         NULL,           "read the shaders from this folder",                                      \
+         OPTION_TEXT,    .offset = offsetof(type, context.shader_dir)},                            \
+    {                                                                                              \
+        "--validate", NULL, NULL,                                                                  \
+            "check the use of Vulkan with the validation layers; what they find is a failure",     \
+            OPTION_FLAG, .offset = offsetof(type, context.validate)                                \
+    }
+#define OPTION_ROW_VERBOSE(type)                                                                   \
+    {                                                                                              \
+        "-v --verbose", NULL, NULL, "say more on standard error", OPTION_FLAG,                     \
+            .offset = offsetof(type, context.verbose)                                              \
+    }
+#define OPTION_ROW_QUIET(type)                                                                     \
+    {                                                                                              \
+        "-q --quiet", NULL, NULL, "say nothing on standard error but errors", OPTION_FLAG,         \
+            .offset = offsetof(type, context.quiet)                                                \
+    }
+
 // A context that logs to stderr. `command` must live as long. The cache goes to `cache_dir`, or
 // to samara/ in the user's cache folder. Prints the reason and returns NULL on failure.
 struct tool {

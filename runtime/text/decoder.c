@@ -25,23 +25,6 @@ static void replace_text(const char *text, size_t size, const char *from, size_t
     }
 }
 
-static bool replace(const struct smr_decoder_step *step, struct smr_regex_search *search,
-                    const char *text, size_t size, struct smr_string *out)
-{
-    size_t from = 0, last_end = SIZE_MAX, start, end;
-    for (;;) {
-        if (!smr_regex_find(step->regex, search, text, size, from, last_end, &start, &end))
-            return false;
-        if (start == SIZE_MAX)
-            break;
-        smr_string_add(out, text + from, start - from);
-        smr_string_add(out, step->text, step->text_size);
-        from = last_end = end;
-    }
-    smr_string_add(out, text + from, size - from);
-    return true;
-}
-
 static void strip(const struct smr_decoder_step *step, const char *text, size_t size,
                   struct smr_string *out)
 {
@@ -120,7 +103,7 @@ static bool run_step(const struct smr_decoder_step *step, struct smr_regex_searc
         strip(step, text, size, out);
         return true;
     case SMR_DECODER_REPLACE:
-        return replace(step, search, text, size, out);
+        return smr_regex_replace(step->regex, search, text, size, step->text, step->text_size, out);
     case SMR_DECODER_WORDPIECE:
     case SMR_DECODER_SPACE:
         wordpiece(step, text, size, first, out);

@@ -95,23 +95,6 @@ static void strip(const struct smr_normalize_step *step, const char *text, size_
     smr_string_add(out, text + start, end > start ? end - start : 0);
 }
 
-static bool replace(const struct smr_normalize_step *step, struct smr_regex_search *search,
-                    const char *text, size_t size, struct smr_string *out)
-{
-    size_t from = 0, last_end = SIZE_MAX, start, end;
-    for (;;) {
-        if (!smr_regex_find(step->regex, search, text, size, from, last_end, &start, &end))
-            return false;
-        if (start == SIZE_MAX)
-            break;
-        smr_string_add(out, text + from, start - from);
-        smr_string_add(out, step->text, step->text_size);
-        from = last_end = end;
-    }
-    smr_string_add(out, text + from, size - from);
-    return true;
-}
-
 static bool is_han(uint32_t code)
 {
     return (code >= 0x4e00 && code <= 0x9fff) || (code >= 0x3400 && code <= 0x4dbf) ||
@@ -196,7 +179,7 @@ static bool run_step(const struct smr_normalize_step *step, struct smr_regex_sea
         smr_string_add(out, text, size);
         return true;
     case SMR_NORMALIZE_REPLACE:
-        return replace(step, search, text, size, out);
+        return smr_regex_replace(step->regex, search, text, size, step->text, step->text_size, out);
     case SMR_NORMALIZE_LETTERS:
         smr_letters_add(text, size, out);
         return true;

@@ -172,3 +172,21 @@ bool smr_regex_find(const struct smr_regex *regex, struct smr_regex_search *sear
     *end = range[1] > range[0] ? range[1] : range[0]; // \K in a lookahead can turn them around
     return true;
 }
+
+bool smr_regex_replace(const struct smr_regex *regex, struct smr_regex_search *search,
+                       const char *text, size_t size, const char *with, size_t with_size,
+                       struct smr_string *out)
+{
+    size_t from = 0, last_end = SIZE_MAX, start, end;
+    for (;;) {
+        if (!smr_regex_find(regex, search, text, size, from, last_end, &start, &end))
+            return false;
+        if (start == SIZE_MAX)
+            break;
+        smr_string_add(out, text + from, start - from);
+        smr_string_add(out, with, with_size);
+        from = last_end = end;
+    }
+    smr_string_add(out, text + from, size - from);
+    return true;
+}

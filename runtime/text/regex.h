@@ -24,6 +24,11 @@ bool smr_regex_find(const struct smr_regex *regex, struct smr_regex_search *sear
                     const char *text, size_t size, size_t from, size_t last_end, size_t *start,
                     size_t *end);
 
+// Append `text` with each match replaced by `with`. False as for smr_regex_find().
+bool smr_regex_replace(const struct smr_regex *regex, struct smr_regex_search *search,
+                       const char *text, size_t size, const char *with, size_t with_size,
+                       struct smr_string *out);
+
 // Rewrite an expression of Oniguruma's Ruby syntax, which tokenizer.json files are in, to PCRE2's.
 // False with an error that begins with `name` where that can't be done.
 bool smr_regex_translate(const char *name, const char *pattern, size_t size,

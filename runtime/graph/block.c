@@ -217,13 +217,21 @@ bool smr_block_feed_forward(const struct smr_block *block, smr_id in)
 
 // ---- output -------------------------------------------------------------------------------------
 
-smr_id smr_block_gather(const struct smr_block *block, smr_id in)
+static smr_id gather(const struct smr_block *block, smr_id in)
 {
     smr_id out = smr_graph_activation(block->graph, SMR_ROWS_OUTPUTS, cols_of(block, in));
     smr_graph_op(
         block->graph,
         &(struct smr_op){.kind = SMR_OP_GATHER, .in = in, .out = out, .layer = block->layer});
     return out;
+}
+
+smr_id smr_block_keep_outputs(struct smr_block *block, smr_id in)
+{
+    smr_id kept = gather(block, in);
+    block->stream = gather(block, block->stream);
+    block->rows = SMR_ROWS_OUTPUTS;
+    return kept;
 }
 
 bool smr_block_output(const struct smr_block *block, smr_id in, smr_id embedding)

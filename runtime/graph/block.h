@@ -68,8 +68,9 @@ bool smr_block_add_result(const struct smr_block *block, smr_id in, const char *
 // stream += the feed-forward of `in`: of the experts that a router chooses, in layers that have one.
 bool smr_block_feed_forward(const struct smr_block *block, smr_id in);
 
-// The rows of `in` whose logits are wanted.
-smr_id smr_block_gather(const struct smr_block *block, smr_id in);
+// From here on only rows whose logits are wanted matter: go on with those of the stream, and of `in`,
+// which are returned.
+smr_id smr_block_keep_outputs(struct smr_block *block, smr_id in);
 
 // Logits of `in` by output.weight, or by `embedding` where the file ties them, and their reduction:
 // sets graph->logits and graph->reduced.

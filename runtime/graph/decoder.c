@@ -117,12 +117,8 @@ static bool layer(struct decoder *d)
     smr_id attended = in ? attend(d, in) : 0;
     if (!attended)
         return false;
-    if (b->layer + 1 == b->hparams->n_layers) {
-        // From here on only rows whose logits are wanted matter.
-        attended = smr_block_gather(b, attended);
-        b->stream = smr_block_gather(b, b->stream);
-        b->rows = SMR_ROWS_OUTPUTS;
-    }
+    if (b->layer + 1 == b->hparams->n_layers)
+        attended = smr_block_keep_outputs(b, attended);
     if (!smr_block_add_result(b, attended, "attn_output", "post_attention_norm"))
         return false;
     in = smr_block_norm(b, b->stream, ffn_norm, 1);

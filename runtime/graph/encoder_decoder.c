@@ -242,7 +242,6 @@ static bool self_attention(struct side *side)
            after(side, "attn_norm");
 }
 
-// After the last layer's only rows whose logits are wanted matter.
 static bool cross_attention(struct side *side)
 {
     struct smr_block *b = &side->block;
@@ -250,11 +249,8 @@ static bool cross_attention(struct side *side)
     smr_id attended = in ? attend(side, in, "cross_attn_q", SMR_CACHE_MEMORY) : 0;
     if (!attended)
         return false;
-    if (b->layer + 1 == b->hparams->n_layers) {
-        attended = smr_block_gather(b, attended);
-        b->stream = smr_block_gather(b, b->stream);
-        b->rows = SMR_ROWS_OUTPUTS;
-    }
+    if (b->layer + 1 == b->hparams->n_layers)
+        attended = smr_block_keep_outputs(b, attended);
     return smr_block_add_result(b, attended, "cross_attn_o", NULL) &&
            after(side, "cross_attn_norm");
 }

@@ -371,7 +371,7 @@ static bool write_logits(struct run *run)
            run_fail_with(run, EXIT_RUNTIME);
 }
 
-struct smr_sampling run_sampling(const struct run *run)
+static struct smr_sampling sampling_of(const struct run *run)
 {
     const struct run_settings *settings = run->settings;
     return (struct smr_sampling){
@@ -390,6 +390,29 @@ struct smr_sampling run_sampling(const struct run *run)
     };
 }
 
+uint32_t run_n_predict(const struct run *run)
+{
+    return run->settings->n_predict < 0 ? UINT32_MAX : (uint32_t)run->settings->n_predict;
+}
+
+struct smr_generate_params run_generate_params(struct run *run)
+{
+    const struct run_settings *settings = run->settings;
+    return (struct smr_generate_params){
+        .n_predict = run_n_predict(run),
+        .sampling = sampling_of(run),
+        .stop = settings->stop.items,
+        .n_stop = settings->stop.n,
+        .ignore_end = settings->ignore_end,
+        .min_predict = (uint32_t)settings->min_tokens,
+        .no_repeat_ngram = (uint32_t)settings->no_repeat_ngram,
+        .n_logprobs = (uint32_t)settings->n_logprobs,
+        .special = settings->special,
+        .prefill = run_on_prefill,
+        .user = run,
+    };
+}
+
 static bool generate(struct run *run)
 {
     const struct run_settings *settings = run->settings;
@@ -402,20 +425,8 @@ static bool generate(struct run *run)
         stoppable = 1;
         return run_many(run);
     }
-    struct smr_generate_params params = {
-        .n_predict = settings->n_predict < 0 ? UINT32_MAX : (uint32_t)settings->n_predict,
-        .sampling = run_sampling(run),
-        .stop = settings->stop.items,
-        .n_stop = settings->stop.n,
-        .ignore_end = settings->ignore_end,
-        .min_predict = (uint32_t)settings->min_tokens,
-        .no_repeat_ngram = (uint32_t)settings->no_repeat_ngram,
-        .n_logprobs = (uint32_t)settings->n_logprobs,
-        .special = settings->special,
-        .callback = on_generated,
-        .prefill = run_on_prefill,
-        .user = run,
-    };
+    struct smr_generate_params params = run_generate_params(run);
+    params.callback = on_generated;
     stoppable = 1;
     bool done = smr_generate(run->session, &params, result);
     progress_clear(&run->progress);

@@ -116,7 +116,8 @@ bool run_fail(struct run *run);                // print the library's error; ret
 bool run_fail_with(struct run *run, int code); // what was printed already; returns false
 bool run_interrupted(void);                    // Ctrl-C
 uint64_t run_now_ns(void);
-struct smr_sampling run_sampling(const struct run *run);
+uint32_t run_n_predict(const struct run *run);                   // UINT32_MAX: no limit
+struct smr_generate_params run_generate_params(struct run *run); // without its callback
 bool run_on_prefill(void *run, size_t n_done, size_t n_total);
 
 // run_many.c: --samples and --beams.

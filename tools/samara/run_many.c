@@ -111,14 +111,9 @@ bool run_check_many(const struct run_settings *settings)
 
 // ---- samples ------------------------------------------------------------------------------------
 
-static uint32_t n_predict(const struct run *run)
-{
-    return run->settings->n_predict < 0 ? UINT32_MAX : (uint32_t)run->settings->n_predict;
-}
-
 static void show_progress(struct run *run, uint64_t n_done, uint64_t n_texts)
 {
-    double all = (double)n_predict(run) * (double)n_texts;
+    double all = (double)run_n_predict(run) * (double)n_texts;
     float fraction = run->settings->n_predict < 0 ? -1 : (float)((double)n_done / all);
     progress_update(&run->progress, "generating", fraction);
 }
@@ -154,20 +149,8 @@ static bool sample(struct run *run)
 {
     const struct run_settings *settings = run->settings;
     struct smr_generate_result results[SMR_MAX_SEQUENCES];
-    struct smr_generate_params params = {
-        .n_predict = n_predict(run),
-        .sampling = run_sampling(run),
-        .stop = settings->stop.items,
-        .n_stop = settings->stop.n,
-        .ignore_end = settings->ignore_end,
-        .min_predict = (uint32_t)settings->min_tokens,
-        .no_repeat_ngram = (uint32_t)settings->no_repeat_ngram,
-        .n_logprobs = (uint32_t)settings->n_logprobs,
-        .special = settings->special,
-        .callback = on_sampled,
-        .prefill = run_on_prefill,
-        .user = run,
-    };
+    struct smr_generate_params params = run_generate_params(run);
+    params.callback = on_sampled;
     size_t n = (size_t)settings->n_samples;
     if (!begin_records(run, n))
         return false;
@@ -204,7 +187,7 @@ static bool search(struct run *run)
         .length_penalty = (float)settings->length_penalty,
         .early_stopping = run_early_stopping[settings->early_stopping],
         .n_return = (uint32_t)settings->n_samples,
-        .n_predict = n_predict(run),
+        .n_predict = run_n_predict(run),
         .ignore_end = settings->ignore_end,
         .min_predict = (uint32_t)settings->min_tokens,
         .no_repeat_ngram = (uint32_t)settings->no_repeat_ngram,

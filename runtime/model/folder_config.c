@@ -8,13 +8,11 @@
 
 bool smr_folder_fail(const struct smr_folder *folder, const char *key, const char *format, ...)
 {
-    char reason[512];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(reason, sizeof reason, format, arguments);
+    smr_model_fail(folder->context, folder->config_path, key, format, arguments);
     va_end(arguments);
-    return smr_fail(folder->context, SMR_ERROR_MODEL, "%s: %s: %s", folder->config_path, key,
-                    reason);
+    return false;
 }
 
 // ---- single values ----------------------------------------------------------------------------

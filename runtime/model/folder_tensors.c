@@ -20,13 +20,11 @@ static bool fail(const struct reader *reader, const char *name, const char *form
 
 static bool fail(const struct reader *reader, const char *name, const char *format, ...)
 {
-    char reason[512];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(reason, sizeof reason, format, arguments);
+    smr_model_fail(reader->folder->context, reader->path, name, format, arguments);
     va_end(arguments);
-    return smr_fail(reader->folder->context, SMR_ERROR_MODEL, "%s: %.160s: %s", reader->path, name,
-                    reason);
+    return false;
 }
 
 // ---- names ------------------------------------------------------------------------------------

@@ -90,12 +90,18 @@ static bool read_tokenizer_config(struct smr_folder *folder)
 
 // ---- generation_config.json ---------------------------------------------------------------------
 
-// A value of the settings for generating, which count, or of config.json, where they used to be.
+// A value of `settings`, which count, else of `otherwise`.
+static const json_t *value_of(const json_t *settings, const json_t *otherwise, const char *key)
+{
+    const json_t *value = json_object_get(settings, key);
+    return value && !json_is_null(value) ? value : json_object_get(otherwise, key);
+}
+
+// A value of the settings for generating, or of config.json, where they used to be.
 static const json_t *setting(const struct smr_folder *folder, const json_t *generation,
                              const char *key)
 {
-    const json_t *value = json_object_get(generation, key);
-    return value && !json_is_null(value) ? value : json_object_get(folder->config, key);
+    return value_of(generation, folder->config, key);
 }
 
 static bool read_token(const json_t *value, uint32_t *token)
@@ -155,26 +161,36 @@ static void set_suppressed(struct smr_folder *folder, const json_t *generation)
 static void set_task(struct smr_folder *folder, const char *scope, const json_t *values,
                      const json_t *otherwise)
 {
-    static const char *const names[] = {"num_beams", "max_length", "length_penalty",
-                                        "early_stopping", "prefix"};
+    enum kind { COUNT, NUMBER, STOPPING, TEXT };
+    static const struct {
+        const char *key;
+        enum kind kind;
+    } rows[] = {
+        {"num_beams", COUNT},
+        {"max_length", COUNT},
+        {"length_penalty", NUMBER},
+        {"early_stopping", STOPPING}, // false, true, "never": enum smr_early_stopping
+        {"prefix", TEXT},
+    };
     struct smr_metadata *metadata = &folder->part->metadata;
-    for (size_t i = 0; i < SMR_COUNT(names); i++) {
+    for (size_t i = 0; i < SMR_COUNT(rows); i++) {
         char suffix[64], key[SMR_FOLDER_KEY_SIZE];
-        const json_t *value = json_object_get(values, names[i]);
+        const json_t *value = value_of(values, otherwise, rows[i].key);
+        const enum kind kind = rows[i].kind;
         uint32_t count;
-        if (!value || json_is_null(value))
-            value = json_object_get(otherwise, names[i]);
-        snprintf(suffix, sizeof suffix, "%s.%s", scope, names[i]);
+        snprintf(suffix, sizeof suffix, "%s.%s", scope, rows[i].key);
         smr_folder_key(folder, suffix, key);
-        if (json_is_boolean(value))
-            smr_metadata_set_u32(metadata, key, json_is_true(value));
-        else if (i == 2 && json_is_number(value))
-            smr_metadata_set_f32(metadata, key, (float)json_number_value(value));
-        else if (smr_json_u32(value, &count) && count)
+        if (kind == COUNT && smr_json_u32(value, &count) && count)
             smr_metadata_set_u32(metadata, key, count);
-        else if (i == 3 && json_is_string(value)) // "never"
-            smr_metadata_set_u32(metadata, key, 2);
-        else if (i == 4 && json_is_string(value))
+        else if (kind == NUMBER && json_is_number(value))
+            smr_metadata_set_f32(metadata, key, (float)json_number_value(value));
+        else if (kind == STOPPING && json_is_boolean(value))
+            smr_metadata_set_u32(metadata, key,
+                                 json_is_true(value) ? SMR_EARLY_STOPPING_AT_ONCE
+                                                     : SMR_EARLY_STOPPING_HEURISTIC);
+        else if (kind == STOPPING && json_is_string(value))
+            smr_metadata_set_u32(metadata, key, SMR_EARLY_STOPPING_NEVER);
+        else if (kind == TEXT && json_is_string(value))
             smr_metadata_set_string(metadata, key, json_string_value(value));
     }
 }

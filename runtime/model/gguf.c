@@ -9,12 +9,11 @@
 
 bool smr_gguf_fail(const struct smr_gguf *gguf, const char *field, const char *format, ...)
 {
-    char reason[512];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(reason, sizeof reason, format, arguments);
+    smr_model_fail(gguf->context, gguf->path, field, format, arguments);
     va_end(arguments);
-    return smr_fail(gguf->context, SMR_ERROR_MODEL, "%s: %.160s: %s", gguf->path, field, reason);
+    return false;
 }
 
 bool smr_gguf_fail_cut(const struct smr_gguf *gguf, const char *field)

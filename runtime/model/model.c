@@ -7,6 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+void smr_model_fail(smr_context *context, const char *path, const char *field, const char *format,
+                    va_list arguments)
+{
+    char reason[512];
+    vsnprintf(reason, sizeof reason, format, arguments);
+    smr_fail(context, SMR_ERROR_MODEL, "%s: %.160s: %s", path, field, reason);
+}
+
 // ---- parts ------------------------------------------------------------------------------------
 
 static bool open_part(struct smr_model *model, struct smr_gguf *part, const char *path)

@@ -128,6 +128,10 @@ struct smr_model {
 smr_model *smr_model_open_memory(smr_context *context, const char *name, const void *data,
                                  size_t size);
 
+// Record an error about a field, a key or a tensor of a model's file: "PATH: FIELD: reason".
+void smr_model_fail(smr_context *context, const char *path, const char *field, const char *format,
+                    va_list arguments);
+
 // All that smr_model_info() tells, but for `chat_format`, which text/ knows: NULL here.
 void smr_model_describe(const struct smr_model *model, struct smr_model_info *info);
 

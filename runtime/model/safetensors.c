@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "model/json.h"
+#include "model/model.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,12 +15,11 @@ static bool fail(const struct smr_safetensors *file, const char *field, const ch
 
 static bool fail(const struct smr_safetensors *file, const char *field, const char *format, ...)
 {
-    char reason[512];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(reason, sizeof reason, format, arguments);
+    smr_model_fail(file->context, file->path, field, format, arguments);
     va_end(arguments);
-    return smr_fail(file->context, SMR_ERROR_MODEL, "%s: %.160s: %s", file->path, field, reason);
+    return false;
 }
 
 // ---- one tensor -------------------------------------------------------------------------------

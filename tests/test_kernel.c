@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "kernel/kernel.h"
+#include "kernel/measure.h"
 #include "kernel/registry.h"
 #include "kernel/twin/twin.h"
 
@@ -499,6 +500,66 @@ static void test_set_without_memory(void **state)
     assert_true(memory.n_calls > 10);
 }
 
+// ---- measuring --------------------------------------------------------------------------------
+
+// Sixteen times as many rows take longer.
+static void test_measure(void **state)
+{
+    smr_context *context = smr_context_create(&(struct smr_context_params){0});
+    smr_device *device = smr_device_open(context, "reference");
+    struct smr_kernel_set *set = smr_kernel_set_create(device, SMR_KERNELS_TUNED);
+    double seconds[2] = {0};
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct smr_matmul_push push = {.n_cols = 256,
+                                             .n_out = 64u << 4 * i,
+                                             .n_rows = 1,
+                                             .in_stride = 256,
+                                             .out_stride = 1024};
+        const struct smr_case_params params = {
+            .id = SMR_KERNEL_MATVEC, .type = SMR_Q4_0, .push = &push};
+        struct smr_kernel_key key;
+        assert_true(smr_kernel_choose(set, params.id, params.type, &push, &key));
+        assert_true(smr_kernel_measure_case(set, &key, &params, &seconds[i]));
+    }
+    assert_true(seconds[0] > 0);
+    assert_true(seconds[1] > 2 * seconds[0]);
+    smr_kernel_set_destroy(set);
+    smr_device_close(device);
+    smr_context_destroy(context);
+}
+
+// Copies hold what the first one does, and without a byte to spare there is one.
+static void test_measure_inputs(void **state)
+{
+    smr_context *context = smr_context_create(&(struct smr_context_params){0});
+    smr_device *device = smr_device_open(context, "reference");
+    const struct smr_matmul_push push = {
+        .n_cols = 96, .n_out = 7, .n_rows = 1, .in_stride = 96, .out_stride = 7};
+    const struct smr_case_params params = {
+        .id = SMR_KERNEL_MATVEC, .type = SMR_Q8_0, .push = &push};
+    struct smr_measure_inputs inputs;
+    assert_true(smr_measure_inputs_init(&inputs, device, &params, 5 * 1024));
+    const uint64_t size = inputs.bindings[0].size;
+    assert_true(inputs.n_args >= 5 && inputs.n_args * size <= 5 * 1024);
+    uint8_t *first = malloc(size), *other = malloc(size);
+    assert_true(first && other &&
+                smr_buffer_read(inputs.buffer, inputs.args[0].bindings[0].offset, first, size));
+    for (uint32_t i = 1; i < inputs.n_args; i++) {
+        const struct smr_binding *binding = &inputs.args[i].bindings[0];
+        assert_true(binding->offset >= inputs.args[i - 1].bindings[0].offset + size);
+        assert_true(smr_buffer_read(inputs.buffer, binding->offset, other, size));
+        assert_memory_equal(first, other, size);
+    }
+    smr_measure_inputs_finish(&inputs);
+    assert_true(smr_measure_inputs_init(&inputs, device, &params, 0));
+    assert_int_equal(inputs.n_args, 1);
+    smr_measure_inputs_finish(&inputs);
+    free(first);
+    free(other);
+    smr_device_close(device);
+    smr_context_destroy(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +579,8 @@ int main(void)
         cmocka_unit_test(test_build),
         cmocka_unit_test(test_broken_shader),
         cmocka_unit_test(test_set_without_memory),
+        cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_measure_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

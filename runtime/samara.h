@@ -258,11 +258,16 @@ SMR_API void smr_text_free(smr_model *model, char *text);
 
 enum { SMR_MAX_SEQUENCES = 64 };
 
-enum smr_kernels { SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN };
+// Which implementations of the kernels are used.
+enum smr_kernels {
+    SMR_KERNELS_TUNED, // the fastest ones
+    SMR_KERNELS_F32,   // the fastest ones that do not round activations to fewer than 32 bits
+    SMR_KERNELS_PLAIN, // the simplest ones, for comparison and broken drivers
+};
 
 struct smr_engine_params {
-    const char *device;       // an id, a backend's name, or part of a name; NULL for the default
-    enum smr_kernels kernels; // PLAIN uses no fast variant, for comparison and broken drivers
+    const char *device; // an id, a backend's name, or part of a name; NULL for the default
+    enum smr_kernels kernels;
     enum smr_type cache_type; // of keys and values: SMR_F16, SMR_F32 or SMR_Q8_0
     uint32_t n_context;       // tokens of one session; 0 for the model's, at most 4096
     uint32_t n_source;        // tokens of a source, with an encoder; 0 for as the model was trained

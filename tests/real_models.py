@@ -1,7 +1,7 @@
 """Compare samara with the float32 reference on real models: greedy tokens and KL divergence.
 
     python real_models.py --test-real build/tests/test_real --models FOLDER [--refs FOLDER]
-                          [--device ID]... [--kernels tuned|plain] [--steps N] [--only PART]
+                          [--device ID]... [--kernels tuned|f32|plain] [--steps N] [--only PART]
 
 FOLDER of --models holds the GGUF files that golden/real/*.expect name; missing ones are left out and
 said so. --refs is what golden/make_real.py wrote with --logits; without it only tokens are compared.

@@ -175,7 +175,7 @@ def bash_completion_completes():
         f.write(text_of("--completion", "bash"))
     for words, expected in [(["samara", "de"], ["devices"]),
                             (["samara", "run", "--tem"], ["--temp"]),
-                            (["samara", "run", "--kernels", ""], ["tuned", "plain"]),
+                            (["samara", "run", "--kernels", ""], ["tuned", "f32", "plain"]),
                             (["samara", "run", "--cache-type", "q"], ["q8_0"]),
                             (["samara", "help", "tok"], ["tokenize"])]:
         script = (f'. {path}; COMP_WORDS=({" ".join(repr(w) for w in words)}); '

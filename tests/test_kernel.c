@@ -33,6 +33,12 @@ static void test_rows(void **state)
         assert_string_equal(desc->variants[0].name, "plain");
         assert_int_equal(desc->variants[0].capabilities, 0);
         assert_false(desc->variants[0].gpu);
+        for (uint32_t i = 0; i < desc->n_variants;
+             i++) { // rounding x to 8 bits costs less than 1e-3
+            assert_true(desc->variants[i].tolerance < 1e-3);
+            assert_true(desc->variants[i].narrow || desc->variants[i].tolerance <= 0);
+        }
+        assert_false(desc->variants[0].narrow);
         uint32_t n_written = 0;
         for (uint32_t i = 0; i < desc->n_bindings; i++) {
             assert_in_range(desc->access[i], SMR_READ, SMR_READ_WRITE);

@@ -1,7 +1,7 @@
 // test_real.c - greedy decoding of a real model against a reference's path. Run by hand or by
 // real_models.py, since the models are not in the tree.
 //
-//     test_real MODEL EXPECT... [--device ID] [--kernels plain|tuned] [--cache-type f16|f32|q8_0]
+//     test_real MODEL EXPECT... [--device ID] [--kernels tuned|f32|plain] [--cache-type f16|f32|q8_0]
 //               [--cache-dir FOLDER] [--steps N] [--logits FOLDER]
 //
 // At each step the reference's token is appended, whatever ours was. A step fails when ours differs
@@ -172,15 +172,16 @@ static bool parse(struct options *options, int argc, char **argv)
             return false;
         if (!strcmp(argv[i - 1], "--device"))
             options->device = value;
-        else if (!strcmp(argv[i - 1], "--kernels"))
-            options->kernels = strcmp(value, "plain") ? SMR_KERNELS_TUNED : SMR_KERNELS_PLAIN;
         else if (!strcmp(argv[i - 1], "--cache-dir"))
             options->cache_dir = value;
         else if (!strcmp(argv[i - 1], "--steps"))
             options->n_steps = strtoul(value, NULL, 10);
         else if (!strcmp(argv[i - 1], "--logits"))
             options->logits = value;
-        else if (strcmp(argv[i - 1], "--cache-type") || !parse_type(value, &options->cache_type))
+        else if (!strcmp(argv[i - 1], "--kernels")) {
+            if (!kernels_parse(value, &options->kernels))
+                return false;
+        } else if (strcmp(argv[i - 1], "--cache-type") || !parse_type(value, &options->cache_type))
             return false;
     }
     return options->model && options->n_expects && options->n_steps;
@@ -194,9 +195,10 @@ int main(int argc, char **argv)
     smr_engine *engine = NULL;
 
     if (!parse(&options, argc, argv)) {
-        fprintf(stderr, "usage: test_real MODEL EXPECT... [--device ID] [--kernels plain|tuned]\n"
-                        "  [--cache-type f16|f32|q8_0] [--cache-dir FOLDER] [--steps N] "
-                        "[--logits FOLDER]\n");
+        fprintf(stderr,
+                "usage: test_real MODEL EXPECT... [--device ID] [--kernels tuned|f32|plain]\n"
+                "  [--cache-type f16|f32|q8_0] [--cache-dir FOLDER] [--steps N] "
+                "[--logits FOLDER]\n");
         return 2;
     }
     smr_context *context = smr_context_create(&(struct smr_context_params){

@@ -2,8 +2,8 @@
 // with what the kernel's twin does: for the trial of kernels on a device that was not seen before
 // (trial.c), and for the device suite, which has many more cases (tests/device_suite).
 //
-// What the twin writes must be matched to the tolerance of the kernel's registry row, as normalised
-// mean squared error (sum of squared differences over sum of squares); what it leaves alone, and
+// What the twin writes must be matched to the tolerance of the kernel's registry row, or to that of
+// the variant where it has its own, as normalised mean squared error (sum of squared differences over sum of squares); what it leaves alone, and
 // guard areas around every operand, must not change by a bit.
 #pragma once
 
@@ -43,6 +43,7 @@ bool smr_case_init(struct smr_case *c, struct smr_arena *arena,
 
 struct smr_case_result {
     double error;      // the worst output's; NAN where something is not finite and should be
+    double tolerance;  // of the variant for this case
     char problem[200]; // what is wrong; empty where all is as the twin does it
     double first_ns;   // submitting and waiting, the first time
     double time_ns;    // with n_timed: of one of that many dispatches in a submission

@@ -245,6 +245,8 @@ struct smr_variant {
     const char *defines;   // "#define USE_SUBGROUP 1\n" or ""
     uint64_t capabilities; // bits of enum smr_capability it needs
     bool gpu;              // not chosen on a processor, where it runs and is slower
+    bool narrow;           // rounds activations to 16 or 8 bits inside
+    double tolerance;      // where it is not the row's: as that, and greater; 0: the row's
 };
 
 // Which implementation of which kernel: what is compiled once and looked up by value.
@@ -283,8 +285,9 @@ void smr_kernel_set_destroy(struct smr_kernel_set *set);
 smr_device *smr_kernel_set_device(const struct smr_kernel_set *set);
 
 // The variant to use for this push: with SMR_KERNELS_PLAIN variant 0, else the last in the row
-// whose capabilities the device has, that suits a processor if it is one, that was not rejected, and
-// whose specialise() agrees. False, with an error, when none fits.
+// whose capabilities the device has, that suits a processor if it is one, that was not rejected, that
+// is not narrow with SMR_KERNELS_F32, and whose specialise() agrees. False, with an error, when none
+// fits.
 bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
                        const void *push, struct smr_kernel_key *key);
 

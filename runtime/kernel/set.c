@@ -130,8 +130,9 @@ static bool suits(const struct smr_kernel_set *set, enum smr_kernel_id id, enum 
                   uint32_t variant)
 {
     const struct shader *shader = find_shader(set, id, type, variant);
-    return !(shader && shader->rejected) &&
-           !(smr_device_limits(set->device)->cpu && smr_kernel_desc(id)->variants[variant].gpu);
+    const struct smr_variant *v = &smr_kernel_desc(id)->variants[variant];
+    return !(shader && shader->rejected) && !(smr_device_limits(set->device)->cpu && v->gpu) &&
+           !(set->mode == SMR_KERNELS_F32 && v->narrow);
 }
 
 uint32_t smr_kernel_set_n_rejected(const struct smr_kernel_set *set)

@@ -1,6 +1,6 @@
 // main.c - the device suite as a test: TAP on stdout.
 //
-//   device_suite [--device ID] [--kernels plain|tuned] [--kernel NAME] [--cache DIR] [--validation]
+//   device_suite [--device ID] [--kernels tuned|f32|plain] [--kernel NAME] [--cache DIR] [--validation]
 //                [--most-bytes N] [--time N]
 //
 // Without a device of that kind: everything skipped. Validation messages fail the test.
@@ -14,8 +14,21 @@
 
 struct options {
     const char *device, *kernel, *cache, *n_timed, *most_bytes;
-    bool plain, validation;
+    enum smr_kernels kernels;
+    bool validation;
 };
+
+static bool parse_kernels(const char *name, enum smr_kernels *kernels)
+{
+    static const char *const names[] = {
+        [SMR_KERNELS_TUNED] = "tuned", [SMR_KERNELS_F32] = "f32", [SMR_KERNELS_PLAIN] = "plain"};
+    for (size_t i = 0; i < SMR_COUNT(names); i++) {
+        *kernels = (enum smr_kernels)i;
+        if (!strcmp(name, names[i]))
+            return true;
+    }
+    return false;
+}
 
 static bool parse(int argc, char **argv, struct options *options)
 {
@@ -35,9 +48,7 @@ static bool parse(int argc, char **argv, struct options *options)
             options->most_bytes = value;
         else if (!strcmp(argv[i], "--time"))
             options->n_timed = value;
-        else if (!strcmp(argv[i], "--kernels") && !strcmp(value, "plain"))
-            options->plain = true;
-        else if (strcmp(argv[i], "--kernels") != 0 || strcmp(value, "tuned") != 0)
+        else if (strcmp(argv[i], "--kernels") != 0 || !parse_kernels(value, &options->kernels))
             return false;
         i++;
     }
@@ -71,7 +82,7 @@ int main(int argc, char **argv)
 {
     struct options options = {0};
     if (!parse(argc, argv, &options)) {
-        fprintf(stderr, "usage: device_suite [--device ID] [--kernels plain|tuned] "
+        fprintf(stderr, "usage: device_suite [--device ID] [--kernels tuned|f32|plain] "
                         "[--kernel NAME] [--cache DIR] [--validation] [--time N]\n");
         return 2;
     }
@@ -94,7 +105,7 @@ int main(int argc, char **argv)
 
     uint32_t n = 0;
     struct smr_suite_params suite = {
-        .kernels = options.plain ? SMR_KERNELS_PLAIN : SMR_KERNELS_TUNED,
+        .kernels = options.kernels,
         .kernel = options.kernel,
         .most_bytes = options.most_bytes ? strtoull(options.most_bytes, NULL, 10) : 0,
         .n_timed = options.n_timed ? (uint32_t)strtoul(options.n_timed, NULL, 10) : 0,

@@ -28,6 +28,7 @@ static const char *run_variant(struct suite *s, const struct smr_case *c,
     result->create_ns = (double)(smr_time_ns() - begin);
     const bool done = smr_case_run(s->set, key, c, s->params->n_timed, &run);
     result->error = run.error;
+    result->tolerance = run.tolerance;
     result->first_ns = run.first_ns;
     result->time_ns = run.time_ns;
     if (!done)
@@ -59,12 +60,13 @@ void suite_run_case(struct suite *s, const char *name, const struct smr_case *c)
     }
     bool wanted = !s->params->most_bytes || size <= s->params->most_bytes;
     for (uint32_t variant = 0; wanted && variant < n && !s->stopped; variant++) {
+        if (s->params->kernels == SMR_KERNELS_F32 && desc->variants[variant].narrow)
+            continue;
         struct smr_suite_result result = {
             .kernel = desc->name,
             .type = smr_type_info(c->type)->name,
             .variant = desc->variants[variant].name,
             .name = name,
-            .tolerance = c->tolerance,
         };
         struct smr_kernel_key key;
         smr_context_clear_error(s->context);

@@ -1,9 +1,9 @@
 // suite.h - every kernel on a device against its plain C twin: for tests, and for `samara check`.
 //
 // Each kernel has a file with its table of cases. A case is run with every variant that the device
-// can run. What the twin writes must be matched to the tolerance of the kernel's registry row, as
-// normalised mean squared error (sum of squared differences over sum of squares); what it leaves
-// alone, and guard areas around every output, must not change by a bit.
+// can run. What the twin writes must be matched to the tolerance of the kernel's registry row, or of
+// the variant where it has its own, as normalised mean squared error (sum of squared differences over
+// sum of squares); what it leaves alone, and guard areas around every output, must not change by a bit.
 #pragma once
 
 #include "kernel/kernel.h"
@@ -18,7 +18,7 @@ struct smr_suite_result {
 };
 
 struct smr_suite_params {
-    enum smr_kernels kernels; // PLAIN: plain variants alone
+    enum smr_kernels kernels; // PLAIN: plain variants alone; F32: none that is narrow
     const char *kernel;       // only the kernel of this name; NULL: all
     uint64_t most_bytes;      // leave out cases with more bytes of operands; 0: run all
     uint32_t n_timed;         // time this many runs of each case too; 0: none

@@ -184,6 +184,36 @@ float relative_error(const float *a, const float *b, size_t n)
     return largest_difference / largest_value;
 }
 
+double squared_error(const float *a, const float *b, size_t n)
+{
+    double squares = 0, all = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        double difference = (double)a[i] - b[i];
+        squares += difference * difference;
+        all += (double)b[i] * b[i];
+    }
+    return squares / all;
+}
+
+static double log_sum_exp(const float *values, size_t n)
+{
+    double most = values[largest(values, n)], sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += exp(values[i] - most);
+    return most + log(sum);
+}
+
+double divergence(const float *a, const float *b, size_t n)
+{
+    double sum_a = log_sum_exp(a, n), sum_b = log_sum_exp(b, n), sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += exp(b[i] - sum_b) * (b[i] - sum_b - (a[i] - sum_a));
+    return sum;
+}
+
 size_t largest(const float *values, size_t n)
 {
     size_t best = 0;
@@ -191,4 +221,19 @@ size_t largest(const float *values, size_t n)
         if (values[i] > values[best])
             best = i;
     return best;
+}
+
+bool kernels_parse(const char *name, enum smr_kernels *kernels)
+{
+    static const char *const names[] = {"tuned", "f32", "plain"};
+    static const enum smr_kernels numbers[] = {SMR_KERNELS_TUNED, SMR_KERNELS_F32,
+                                               SMR_KERNELS_PLAIN};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!strcmp(name, names[i])) {
+            *kernels = numbers[i];
+            return true;
+        }
+    }
+    return false;
 }

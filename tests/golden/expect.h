@@ -1,9 +1,7 @@
 // expect.h - reads the .expect files of this folder, which README.md describes.
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "samara.h"
 
 struct expectation {
     char name[128];   // of the file, without folder and ending
@@ -34,4 +32,11 @@ void expectation_finish(struct expectation *expect);
 
 // Largest |a - b| over the largest |b|; infinite when an `a` is not a number.
 float relative_error(const float *a, const float *b, size_t n);
+// Sum of (a - b)^2 over that of b^2; not a number when an `a` is not.
+double squared_error(const float *a, const float *b, size_t n);
+// Kullback-Leibler divergence of softmax(a) from softmax(b), in nats.
+double divergence(const float *a, const float *b, size_t n);
 size_t largest(const float *values, size_t n);
+
+// An argument of --kernels: tuned, f32, plain.
+bool kernels_parse(const char *name, enum smr_kernels *kernels);

@@ -13,17 +13,15 @@ struct settings {
     struct context_settings context;
 };
 
-static const char *const kernel_choices[] = {"tuned", "plain", NULL};
-static const enum smr_kernels kernel_numbers[] = {SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN};
-
 #define FIELD(name) .offset = offsetof(struct settings, name)
 
 static const struct option options[] = {
     OPTION_ROW_DEVICE(struct settings),
     OPTION_ROW_THREADS(struct settings),
     {"--kernel", "NAME", NULL, "check this kernel alone", OPTION_TEXT, FIELD(kernel)},
-    {"--kernels", "KIND", "tuned", "check all variants, or the simplest alone", OPTION_CHOICE,
-     FIELD(kernels), .choices = kernel_choices},
+    {"--kernels", "KIND", "tuned",
+     "check all variants, those that round activations to no fewer than 32 bits, or the simplest alone",
+     OPTION_CHOICE, FIELD(kernels), .choices = tool_kernel_choices},
     OPTION_ROWS_SHADERS(struct settings),
     {"-v --verbose", NULL, NULL, "show every case, and say more on standard error", OPTION_FLAG,
      FIELD(context.verbose)},
@@ -99,7 +97,7 @@ static int check_device(struct tool *tool, const struct settings *settings)
     struct check check = {.verbose = settings->context.verbose};
     progress_init(&check.progress, true);
     struct smr_suite_params params = {
-        .kernels = kernel_numbers[settings->kernels],
+        .kernels = tool_kernels[settings->kernels],
         .kernel = settings->kernel,
         .report = report,
         .user = &check,

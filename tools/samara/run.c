@@ -294,7 +294,7 @@ static bool make_engine(struct run *run)
     const struct run_settings *settings = run->settings;
     struct smr_engine_params params = {
         .device = settings->device,
-        .kernels = run_kernels[settings->kernels],
+        .kernels = tool_kernels[settings->kernels],
         .cache_type = run_cache_types[settings->cache_type],
         .cache_type_set = true,
         .n_context = (uint32_t)settings->n_context,

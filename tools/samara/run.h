@@ -33,7 +33,6 @@ struct run_settings {
 
 extern const struct command run_command;
 extern const enum smr_type run_cache_types[];              // of the choices of --cache-type
-extern const enum smr_kernels run_kernels[];               // of the choices of --kernels
 extern const enum smr_early_stopping run_early_stopping[]; // of the choices of --early-stopping
 int run_run(int argc, char **argv);
 

@@ -5,8 +5,6 @@
 
 static const char *const cache_types[] = {"f16", "f32", "q8_0", NULL};
 const enum smr_type run_cache_types[] = {SMR_F16, SMR_F32, SMR_Q8_0};
-static const char *const kernel_choices[] = {"tuned", "plain", NULL};
-const enum smr_kernels run_kernels[] = {SMR_KERNELS_TUNED, SMR_KERNELS_PLAIN};
 
 static const char *const early_stopping[] = {"false", "true", "never", NULL};
 const enum smr_early_stopping run_early_stopping[] = {
@@ -121,8 +119,10 @@ static const struct option options[] = {
      OPTION_CHOICE, FIELD(weight_type), .choices = weight_types},
     {"--cache-type", "TYPE", "f16", "type of the KV cache", OPTION_CHOICE, FIELD(cache_type),
      .choices = cache_types},
-    {"--kernels", "KIND", "tuned", "which variants of the kernels: the fastest or the simplest",
-     OPTION_CHOICE, FIELD(kernels), .choices = kernel_choices},
+    {"--kernels", "KIND", "tuned",
+     "which variants of the kernels: the fastest, the fastest that do not round activations to fewer "
+     "than 32 bits, or the simplest",
+     OPTION_CHOICE, FIELD(kernels), .choices = tool_kernel_choices},
     OPTION_ROWS_SHADERS(struct run_settings),
 
     {.help = "Output"},

@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *const tool_kernel_choices[] = {"tuned", "f32", "plain", NULL};
+const enum smr_kernels tool_kernels[] = {SMR_KERNELS_TUNED, SMR_KERNELS_F32, SMR_KERNELS_PLAIN};
+
 // ---- the context ------------------------------------------------------------------------------
 
 static void print_log(void *user, enum smr_log_level level, const char *text)

@@ -71,6 +71,10 @@ struct context_settings {
             .offset = offsetof(type, context.quiet)                                                \
     }
 
+// Of --kernels: choices, and what they stand for.
+extern const char *const tool_kernel_choices[];
+extern const enum smr_kernels tool_kernels[];
+
 // A context that logs to stderr. `command` must live as long. The cache goes to `cache_dir`, or
 // to samara/ in the user's cache folder. Prints the reason and returns NULL on failure.
 struct tool {

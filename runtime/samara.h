@@ -392,6 +392,10 @@ SMR_API bool smr_session_encode(smr_session *session, const int32_t *tokens, siz
 SMR_API bool smr_session_append(smr_session *session, const int32_t *tokens, size_t n_tokens);
 SMR_API size_t smr_session_length(const smr_session *session); // tokens, computed or not
 
+// Forget all tokens but the first n_tokens: what was computed of those stays. A text with a source
+// keeps it, and at least the tokens that came with it. Nothing happens where there are no more.
+SMR_API void smr_session_truncate(smr_session *session, size_t n_tokens);
+
 // Logits for the token after the last one: n_vocab floats, valid until the next call.
 SMR_API const float *smr_session_logits(smr_session *session);
 

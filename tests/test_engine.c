@@ -5,6 +5,7 @@
 #include "generate/generate.h"
 #include "support.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,6 +357,42 @@ static void two_sessions_take_turns(void **state)
     close_subject(&s);
 }
 
+// ---- truncation ---------------------------------------------------------------------------------
+
+// A text that was cut goes on as one that was never longer; pages are given back.
+static void test_truncate(void **state)
+{
+    struct subject s = {0};
+    struct smr_generate_result result;
+    struct smr_generate_params params = greedy(100);
+    assert_true(open_subject(&s, &(struct smr_engine_params){.n_context = 256}));
+    const uint32_t n_vocab = s.model->hparams.n_vocab, n_free = s.engine->pool.n_free;
+    const float *logits = smr_session_logits(s.session);
+    float *first = malloc(n_vocab * sizeof *first);
+    assert_true(logits && first);
+    memcpy(first, logits, n_vocab * sizeof *first);
+    assert_true(smr_generate(s.session, &params, &result));
+    assert_int_equal(smr_session_length(s.session), 105);
+    assert_int_equal(s.engine->pool.n_free, n_free - 2);
+
+    smr_session_truncate(s.session, 1000); // no more than there are
+    assert_int_equal(smr_session_length(s.session), 105);
+    smr_session_truncate(s.session, 5);
+    assert_int_equal(smr_session_length(s.session), 5);
+    assert_int_equal(s.engine->pool.n_free, n_free - 1);
+    logits = smr_session_logits(s.session);
+    assert_non_null(logits);
+    for (uint32_t i = 0; i < n_vocab; i++)
+        assert_true(fabsf(logits[i] - first[i]) < 1e-4f);
+
+    smr_session_truncate(s.session, 0);
+    assert_int_equal(s.engine->pool.n_free, n_free);
+    assert_null(smr_session_logits(s.session)); // it is empty
+    smr_context_clear_error(s.context);
+    free(first);
+    close_subject(&s);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +409,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_callback_can_cancel),
         cmocka_unit_test(a_long_prompt_can_be_cancelled),
         cmocka_unit_test(two_sessions_take_turns),
+        cmocka_unit_test(test_truncate),
     };
     if (argc > 1)
         device = argv[1];

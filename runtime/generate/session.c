@@ -120,6 +120,23 @@ void smr_session_clear(smr_session *session)
     pages_changed(session);
 }
 
+void smr_session_truncate(smr_session *session, size_t n_tokens)
+{
+    const uint32_t n_start = session->source ? session->n_start : 0;
+    if (n_tokens < n_start)
+        n_tokens = n_start;
+    if (n_tokens >= session->n_tokens)
+        return;
+    session->n_tokens = (uint32_t)n_tokens;
+    session->n_computed = smr_min_u32(session->n_computed, session->n_tokens);
+    const uint32_t n_pages = smr_div_up(session->n_computed, SMR_PAGE_SIZE);
+    if (session->n_pages <= n_pages)
+        return;
+    while (session->n_pages > n_pages)
+        smr_page_release(&session->engine->pool, session->pages[--session->n_pages]);
+    pages_changed(session);
+}
+
 void smr_session_fork(smr_session *to, const smr_session *from)
 {
     smr_session_clear(to);

@@ -14,7 +14,6 @@
 //      than octets, KEY_GROUPS of them take every KEY_GROUPS-th key
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
-#include "lib/cache.glsl"
 
 // Rows: token, position, slot, sequence.
 layout(set = 0, binding = 0) readonly buffer Rows { uvec4 rows[]; };
@@ -34,6 +33,8 @@ layout(push_constant) uniform Push {
     float scale, softcap;
     uint flags, reach;
 };
+#include "lib/cache.glsl"
+
 const uint NO_SLOT = 0xffffffffu;
 
 layout(constant_id = 1) const uint HEAD_DIM = 64u;
@@ -58,8 +59,8 @@ void find_keys(uint table, uint kv_head, uint first, uint n)
 {
     for (uint t = gl_LocalInvocationID.x; t < n; t += WORKGROUP_SIZE) {
         uint key = first + t;
-        uint slot = pages[table + key / page_size] * page_size + key % page_size;
-        place[t] = (slot * n_kv_heads + kv_head) * CACHE_WORDS(HEAD_DIM);
+        uint page = pages[table + key / page_size];
+        place[t] = cache_vector(page, key % page_size, kv_head) * CACHE_WORDS(HEAD_DIM);
     }
 }
 

@@ -1,8 +1,8 @@
 // copy_pages.comp - copy the first slots of pages of a KV cache to other pages.
 //
 // Bindings and parameters: struct smr_copy_pages_push in kernel.h. A cache is moved as words, whatever
-// its type. A workgroup takes a block of words of one copy, of keys and of values; blocks behind the
-// copy's slots have nothing to do.
+// its type. The slots of one head are neighbours in a page: a workgroup takes a block of their words, of
+// one copy and head, of keys and of values; blocks behind the copy's slots have nothing to do.
 #include "lib/reduce.glsl"
 
 // struct smr_page_copy: from, to, n_slots.
@@ -21,7 +21,7 @@ layout(std430, binding = 2) restrict buffer Values
 
 layout(std430, push_constant) uniform Push
 {
-    uint n_copies, page_size, slot_words;
+    uint n_copies, page_size, n_kv_heads, vector_words;
 }
 push;
 
@@ -29,15 +29,16 @@ const uint BLOCK = 1024u; // COPY_BLOCK of registry.c
 
 void main()
 {
-    uint page_words = push.page_size * push.slot_words;
-    uint n_blocks = (page_words + BLOCK - 1u) / BLOCK;
-    uint group = group_index();
-    if (group >= push.n_copies * n_blocks)
+    uint head_words = push.page_size * push.vector_words; // of one head in a page
+    uint n_blocks = (head_words + BLOCK - 1u) / BLOCK;
+    uint group = group_index(), head = group / n_blocks % push.n_kv_heads;
+    if (group >= push.n_copies * push.n_kv_heads * n_blocks)
         return;
-    uvec4 job = copies[group / n_blocks];
+    uvec4 job = copies[group / n_blocks / push.n_kv_heads];
     uint begin = group % n_blocks * BLOCK;
-    uint end = min(begin + BLOCK, job.z * push.slot_words);
-    uint from = job.x * page_words, to = job.y * page_words;
+    uint end = min(begin + BLOCK, job.z * push.vector_words);
+    uint from = (job.x * push.n_kv_heads + head) * head_words;
+    uint to = (job.y * push.n_kv_heads + head) * head_words;
     for (uint i = begin + gl_LocalInvocationID.x; i < end; i += WORKGROUP_SIZE) {
         keys[to + i] = keys[from + i];
         values[to + i] = values[from + i];

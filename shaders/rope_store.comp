@@ -9,7 +9,6 @@
 // block of 32 for Q8_0.
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
-#include "lib/cache.glsl"
 
 // Rows: token, position, slot, sequence.
 layout(set = 0, binding = 0) readonly buffer Rows { uvec4 rows[]; };
@@ -23,9 +22,11 @@ layout(set = 0, binding = 6) writeonly buffer ValueCache { uint value_cache[]; }
 layout(push_constant) uniform Push {
     uint n_rows, n_heads, n_kv_heads, head_dim, rope_dim;
     uint q_stride, k_stride, v_stride;
-    uint flags;
+    uint page_size, flags;
     float magnitude;
 };
+#include "lib/cache.glsl"
+
 const uint NEOX = 1u, NO_STORE = 2u;
 const uint NO_SLOT = 0xffffffffu;
 
@@ -145,5 +146,6 @@ void main()
     uint head = item / (head_dim / UNIT);
     uint unit = item % (head_dim / UNIT);
     uint at = row * (is_key ? k_stride : v_stride) + head * head_dim;
-    store(is_key, at, position, (slot * n_kv_heads + head) * CACHE_WORDS(head_dim), unit);
+    uint vector = cache_vector(slot / page_size, slot % page_size, head);
+    store(is_key, at, position, vector * CACHE_WORDS(head_dim), unit);
 }

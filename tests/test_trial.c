@@ -267,7 +267,8 @@ static void model_push(enum smr_kernel_id id, const struct shape *m, union push 
     case SMR_KERNEL_ROPE_STORE:
         push->rope_store = (struct smr_rope_store_push){
             m->n_rows, m->n_heads, m->n_kv_heads, m->head_dim, m->head_dim / 4 * 2,
-            width,     kv_width,   kv_width,      0,           1};
+            width,     kv_width,   kv_width,      64,          0,
+            1};
         break;
     case SMR_KERNEL_ATTENTION:
         push->attention = (struct smr_attention_push){.n_rows = m->n_rows,
@@ -294,7 +295,7 @@ static void model_push(enum smr_kernel_id id, const struct shape *m, union push 
         push->reduce = (struct smr_reduce_push){m->n_vocab, 1, m->n_vocab};
         break;
     case SMR_KERNEL_COPY_PAGES:
-        push->copy_pages = (struct smr_copy_pages_push){8, 64, kv_width / 2};
+        push->copy_pages = (struct smr_copy_pages_push){8, 64, m->n_kv_heads, m->head_dim / 2};
         break;
     case SMR_KERNEL_ROUTE:
         push->route = (struct smr_route_push){32, m->n_rows, 4, 32, 0};

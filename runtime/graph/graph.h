@@ -24,7 +24,7 @@ enum smr_value_kind {
     SMR_VALUE_ROWS,       // the batch: struct smr_row of kernel.h [n_rows]
     SMR_VALUE_PAGES,      // page table, u32 [n_sequences, max_pages]
     SMR_VALUE_OUTPUTS, // rows whose logits are wanted, u32 [n_outputs]
-    SMR_VALUE_KEYS,    // KV cache of a layer, [n_slots, n_kv_heads, head_dim]
+    SMR_VALUE_KEYS,    // KV cache of a layer, [n_pages, n_kv_heads, page_size, head_dim]
     SMR_VALUE_VALUES,
     SMR_VALUE_LOGITS,  // f32 [n_outputs, n_vocab]
     SMR_VALUE_REDUCED, // what the host reads: struct smr_reduced of kernel.h per row and chunk

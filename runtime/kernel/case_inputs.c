@@ -144,11 +144,18 @@ static struct smr_operand frequencies(struct smr_case *c, uint32_t rope_dim)
     return operand;
 }
 
+// Elements of the cache: whole pages.
+static size_t rope_cached(const struct smr_rope_store_push *p)
+{
+    const size_t n_pages = smr_div_up(ROPE_SLOTS, p->page_size);
+    return n_pages * p->page_size * p->n_kv_heads * p->head_dim;
+}
+
 static void make_rope_store(struct smr_case *c, const struct smr_case_params *params)
 {
     const struct smr_rope_store_push *p = c->push;
-    const size_t n_cached = (size_t)ROPE_SLOTS * p->n_kv_heads * p->head_dim;
     const bool store = !(p->flags & SMR_ROPE_NO_STORE);
+    const size_t n_cached = store ? rope_cached(p) : 0;
     c->operands[0] = rope_rows(c, p->n_rows, params->last_position);
     c->operands[1] = frequencies(c, p->rope_dim);
     c->operands[2] = smr_case_floats(c, (size_t)p->n_rows * p->q_stride, 1.0f);
@@ -171,8 +178,7 @@ static size_t decode_rope_store(const struct smr_case *c, uint32_t binding, cons
     const struct smr_rope_store_push *p = c->push;
     if (cached && p->flags & SMR_ROPE_NO_STORE)
         return 0;
-    const size_t n =
-        cached ? (size_t)ROPE_SLOTS * p->n_kv_heads * p->head_dim : c->operands[2].size / 4;
+    const size_t n = cached ? rope_cached(p) : c->operands[2].size / 4;
     smr_cache_read(cached ? c->type : SMR_F32, data, 0, values, (uint32_t)n);
     return n;
 }
@@ -332,7 +338,8 @@ static const char *check_reduce(const struct smr_case *c, uint32_t binding, cons
 static void make_copy_pages(struct smr_case *c, const struct smr_case_params *params)
 {
     const struct smr_copy_pages_push *p = c->push;
-    const size_t size = 2 * (size_t)p->n_copies * p->page_size * p->slot_words * sizeof(uint32_t);
+    const size_t page_size = (size_t)p->page_size * p->n_kv_heads * p->vector_words * 4; // bytes
+    const size_t size = 2 * page_size * p->n_copies;
     c->operands[0] = smr_case_bytes(c, p->n_copies * sizeof(struct smr_page_copy));
     c->operands[1] = smr_case_bytes(c, size);
     c->operands[2] = smr_case_bytes(c, size);

@@ -103,12 +103,13 @@ struct smr_matmul_push {
 // sin and cos are accurate to about 1e-6 for any position (the shader reduces the angle itself:
 // Vulkan promises only 2^-11, and only in [-pi, pi]).
 // Bindings: 0 rows, struct smr_row; 1 inv_freq, f32 [rope_dim / 2]; 2 q, f32 (read and write);
-// 3 k; 4 v; 5 key cache; 6 value cache, both of the kernel's type: [n_slots, n_kv_heads, head_dim].
+// 3 k; 4 v; 5 key cache; 6 value cache, both of the kernel's type (see "KV cache layout").
 // With NO_STORE keys and values are left alone, and 3 to 6 may be anything.
 enum { SMR_ROPE_NEOX = 1, SMR_ROPE_NO_STORE = 2 };
 struct smr_rope_store_push {
     uint32_t n_rows, n_heads, n_kv_heads, head_dim, rope_dim;
     uint32_t q_stride, k_stride, v_stride;
+    uint32_t page_size; // slots; not 0 where something is stored
     uint32_t flags;
     float magnitude;
 };
@@ -183,15 +184,15 @@ struct smr_reduce_push {
 // copy_pages: copy the first n_slots slots of page `from` to page `to`, in the keys and the values of
 // a layer, for each of n_copies entries. No page that is written is read or written by another.
 // Bindings: 0 copies, struct smr_page_copy [n_copies]; 1 key cache; 2 value cache, both as words
-// [n_pages, page_size, slot_words], read and written.
+// [n_pages, n_kv_heads, page_size, vector_words], read and written.
 struct smr_page_copy {
     uint32_t from, to;
     uint32_t n_slots; // 0: nothing to copy
     uint32_t unused;
 };
 struct smr_copy_pages_push {
-    uint32_t n_copies, page_size;
-    uint32_t slot_words; // of 4 bytes
+    uint32_t n_copies, page_size, n_kv_heads;
+    uint32_t vector_words; // of 4 bytes, of a slot's head
 };
 
 // Mixtures of experts (arXiv:1701.06538): for each row a router chooses n_used of n_experts, which are
@@ -231,6 +232,9 @@ struct smr_combine_push {
 };
 
 // ---- KV cache layout --------------------------------------------------------------------------
+
+// Keys and values are [n_pages, n_kv_heads, page_size, head_dim] each: the vectors that a head of
+// queries goes over are neighbours within a page. Slot s is slot s % page_size of page s / page_size.
 
 // Bytes of `n` elements of a cached key or value. F32: 4 n. F16: 2 n, n even. Q8_0: our own layout
 // of 36 bytes per 32 elements, all aligned to words: f32 scale, then 32 int8; n a multiple of 32.

@@ -128,7 +128,7 @@ static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_l
     const bool store = !(p->flags & SMR_ROPE_NO_STORE);
     if ((!p->rope_dim && !store) || p->rope_dim % 2 || p->rope_dim > p->head_dim || p->head_dim % 2)
         return false;
-    if (store && !smr_cache_type_fits(key->type, p->head_dim))
+    if (store && (!p->page_size || !smr_cache_type_fits(key->type, p->head_dim)))
         return false;
     key->constants[0] = smr_workgroup_size(limits, 64);
     return true;
@@ -400,8 +400,8 @@ static void copy_pages_groups(const struct smr_kernel_key *key, const void *push
                               uint32_t groups[3])
 {
     const struct smr_copy_pages_push *p = push;
-    smr_spread_groups((uint64_t)p->n_copies * smr_div_up(p->page_size * p->slot_words, COPY_BLOCK),
-                      groups);
+    const uint32_t blocks = smr_div_up(p->page_size * p->vector_words, COPY_BLOCK);
+    smr_spread_groups((uint64_t)p->n_copies * p->n_kv_heads * blocks, groups);
 }
 
 const struct smr_kernel_desc smr_desc_copy_pages = {

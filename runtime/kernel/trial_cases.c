@@ -118,6 +118,7 @@ static bool rope_store_case(const struct small *s, void *push)
     p->n_kv_heads = smr_min_u32(p->n_kv_heads, 2);
     p->q_stride = p->n_heads * p->head_dim;
     p->k_stride = p->v_stride = p->n_kv_heads * p->head_dim;
+    p->page_size = 16;
     p->flags = s->number ? 0 : SMR_ROPE_NEOX;
     p->magnitude = 1.25f;
     s->params->last_position = 1000000;
@@ -193,7 +194,8 @@ static bool copy_pages_case(const struct small *s, void *push)
     struct smr_copy_pages_push *p = push;
     p->n_copies = 4;
     p->page_size = smr_min_u32(p->page_size, 8);
-    p->slot_words = smr_min_u32(p->slot_words, 300);
+    p->n_kv_heads = smr_min_u32(p->n_kv_heads, 2);
+    p->vector_words = smr_min_u32(p->vector_words, 150);
     return s->number < 1;
 }
 

@@ -6,11 +6,11 @@ static bool record(struct smr_schedule *schedule)
     uint64_t start = smr_time_ns();
     const struct smr_schedule_params *params = &schedule->params;
     const struct smr_hparams *hparams = &schedule->graph->model->hparams;
-    uint32_t slot_size =
-        smr_cache_size(params->cache_type, hparams->n_kv_heads * hparams->head_dim);
+    uint32_t vector_size = smr_cache_size(params->cache_type, hparams->head_dim);
     struct smr_copy_pages_push push = {.n_copies = params->max_sequences,
                                        .page_size = params->page_size,
-                                       .slot_words = slot_size / 4};
+                                       .n_kv_heads = hparams->n_kv_heads,
+                                       .vector_words = vector_size / 4};
     struct smr_kernel_key key; // of the one variant there is: nothing to choose anew
     if (!smr_kernel_choose(schedule->kernels, SMR_KERNEL_COPY_PAGES, SMR_F32, &push, &key) ||
         !smr_kernel_set_request(schedule->kernels, &key, &push) ||

@@ -272,6 +272,7 @@ static void emit_rope_store(struct emitter *e)
                                        .q_stride = cols_of(e, e->op->in),
                                        .k_stride = cols_of(e, e->op->in2),
                                        .v_stride = cols_of(e, e->op->in3),
+                                       .page_size = e->schedule->params.page_size,
                                        .flags = e->op->neox ? SMR_ROPE_NEOX : 0,
                                        .magnitude = e->op->scale};
     // Without rotation nothing is read or written of these two, but operands must not overlap.

@@ -1,5 +1,6 @@
 // cache.glsl - vectors of the KV cache as 32-bit words (the layouts are in kernel.h).
 //
+// n_kv_heads and page_size are parameters of whoever includes this.
 // A vector is the head_dim elements of one slot and head. It is read eight elements at a time:
 //
 //   CACHE_WORDS(n)   words of n elements
@@ -8,6 +9,13 @@
 //                    buffer `words`, into two vec4; zeros past the end
 //
 // Buffers cannot be passed to functions, hence macros. n is a constant.
+
+// Number of the vector of a head in a slot: the vectors of a head are neighbours within a page.
+uint cache_vector(uint page, uint slot_in_page, uint head)
+{
+    return (page * n_kv_heads + head) * page_size + slot_in_page;
+}
+
 #if defined(TYPE_F32)
 
 #define CACHE_WORDS(n) (n)

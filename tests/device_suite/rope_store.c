@@ -41,6 +41,7 @@ static void run(struct suite *s, const struct rope_case *p)
         .q_stride = p->n_heads * p->head_dim + p->gap,
         .k_stride = p->n_kv_heads * p->head_dim + p->gap,
         .v_stride = p->n_kv_heads * p->head_dim + 2 * p->gap,
+        .page_size = p->n_rows == 5 ? 7 : 32,
         .flags = p->flags,
         .magnitude = p->magnitude,
     };

@@ -28,7 +28,7 @@ static size_t cache_first(const struct item *item, uint32_t t)
 {
     const struct smr_attention_push *p = item->push;
     size_t slot = (size_t)item->pages[t / p->page_size] * p->page_size + t % p->page_size;
-    return (slot * p->n_kv_heads + item->kv_head) * p->head_dim;
+    return smr_cache_vector(slot, item->kv_head, p->n_kv_heads, p->page_size) * p->head_dim;
 }
 
 static float score(const struct item *item, const float *key, uint32_t t)

@@ -27,6 +27,11 @@ static void read_block(const uint8_t *block, float *to)
         to[i] = scale * ((const int8_t *)block)[4 + i];
 }
 
+size_t smr_cache_vector(size_t slot, size_t head, size_t n_kv_heads, size_t page_size)
+{
+    return (slot / page_size * n_kv_heads + head) * page_size + slot % page_size;
+}
+
 void smr_cache_write(enum smr_type type, void *cache, size_t first, const float *from, uint32_t n)
 {
     if (type == SMR_F32) {

@@ -51,7 +51,8 @@ void smr_twin_rope_store(const struct smr_twin_args *args)
         if (p->flags & SMR_ROPE_NO_STORE || rows[row].slot == SMR_NO_SLOT)
             continue;
         for (size_t h = 0; h < p->n_kv_heads; h++) {
-            const size_t first = ((size_t)rows[row].slot * p->n_kv_heads + h) * p->head_dim;
+            const size_t first =
+                smr_cache_vector(rows[row].slot, h, p->n_kv_heads, p->page_size) * p->head_dim;
             float key[MAX_HEAD_DIM];
             memcpy(key, k + row * p->k_stride + h * p->head_dim, p->head_dim * sizeof *key);
             rotate(p, &rotation, key);

@@ -11,6 +11,9 @@ smr_twin_fn smr_twin_embed, smr_twin_norm, smr_twin_matvec, smr_twin_matmul, smr
     smr_twin_attention, smr_twin_attention_merge, smr_twin_activate, smr_twin_reduce,
     smr_twin_copy_pages, smr_twin_route, smr_twin_experts, smr_twin_combine;
 
+// Number of the vector of a head in a slot (see "KV cache layout" of kernel.h).
+size_t smr_cache_vector(size_t slot, size_t head, size_t n_kv_heads, size_t page_size);
+
 // Write `n` values into a KV cache of `type` from element `first` on, and read them. For Q8_0 both
 // are multiples of 32.
 void smr_cache_write(enum smr_type type, void *cache, size_t first, const float *from, uint32_t n);

@@ -1,6 +1,7 @@
 // model.c - opening a model of one file or several, and finding things in it.
 #include "model/hparams.h"
 #include "model/model_file.h"
+#include "model/synthetic.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -323,6 +324,21 @@ smr_model *smr_model_open_memory(smr_context *context, const char *name, const v
                               .data = data,
                               .size = size};
     if (!smr_gguf_parse(part) || !finish_open(model)) {
+        smr_model_close(model);
+        return NULL;
+    }
+    return model;
+}
+
+smr_model *smr_model_open_synthetic(smr_context *context, const char *name)
+{
+    struct smr_model *model = create_model(context, name);
+    if (!model)
+        return NULL;
+    struct smr_model_file *file = model->file;
+    file->parts[0] =
+        (struct smr_gguf){.context = context, .arena = &file->arena, .path = model->path};
+    if (!smr_synthetic_make(file, name) || !finish_open(model)) {
         smr_model_close(model);
         return NULL;
     }

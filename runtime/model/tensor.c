@@ -85,6 +85,16 @@ static bool read_retyped(const struct smr_model *model, const struct smr_tensor 
     return done;
 }
 
+// Bytes `at` and on of the pattern that is repeated.
+static void repeat(const struct smr_tensor_source *source, uint64_t at, uint64_t size, uint8_t *to)
+{
+    for (uint64_t n; size; size -= n, at += n, to += n) {
+        const uint64_t from = at % source->pattern_size;
+        n = source->pattern_size - from < size ? source->pattern_size - from : size;
+        memcpy(to, source->pattern + from, n);
+    }
+}
+
 bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *tensor,
                      uint64_t row_begin, uint64_t n_rows, void *dst)
 {
@@ -94,6 +104,10 @@ bool smr_tensor_read(const struct smr_model *model, const struct smr_tensor *ten
     assert(row_begin <= smr_tensor_rows(tensor) && n_rows <= smr_tensor_rows(tensor) - row_begin);
     if (tensor->data) {
         memcpy(dst, tensor->data + row_begin * row_size, n_rows * row_size);
+        return true;
+    }
+    if (source->pattern) {
+        repeat(source, row_begin * row_size, n_rows * row_size, to);
         return true;
     }
     if (source->original)

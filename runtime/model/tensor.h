@@ -10,7 +10,10 @@
 // with rows in another order first where `n_heads` is set, and `add` added to each element.
 struct smr_tensor_source {
     const struct smr_tensor *original; // not NULL: its rows in another type, and the rest is unused
-    enum smr_type type;                // of the elements in the file: F32, F16 or BF16
+    // Not NULL: all rows together are these whole blocks again and again, and the rest is unused.
+    const uint8_t *pattern;
+    size_t pattern_size;         // bytes
+    enum smr_type type;          // of the elements in the file: F32, F16 or BF16
     const uint8_t *const *parts; // [n_parts] matrices of equal shape that are stacked: experts
     uint64_t n_parts, part_rows;
     uint64_t row_stride, element_stride; // bytes

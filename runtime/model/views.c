@@ -105,6 +105,8 @@ bool smr_model_add_views(struct smr_model *model)
 
 static bool retype(struct smr_model *model, struct smr_tensor *tensor, enum smr_type type)
 {
+    if (tensor->source && tensor->source->pattern)
+        return smr_synthetic_retype(model->file, tensor, type);
     struct retyped {
         struct smr_tensor original;
         struct smr_tensor_source source;

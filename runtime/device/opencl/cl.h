@@ -45,6 +45,7 @@
     X(clCreateContext)                                                                             \
     X(clReleaseContext)                                                                            \
     X(clCreateCommandQueue)                                                                        \
+    X(clGetCommandQueueInfo)                                                                       \
     X(clReleaseCommandQueue)                                                                       \
     X(clCreateBuffer)                                                                              \
     X(clCreateSubBuffer)                                                                           \

@@ -1,4 +1,5 @@
 // device.c - opening a device: its limits, a context, queues; waiting.
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,13 +26,27 @@ bool smr_cl_lose(smr_device *device, cl_int code, const char *what, const char *
 
 // ---- close ------------------------------------------------------------------------------------
 
+// Let go of a queue when nobody else holds it. PoCL's threads hold it through events a little longer
+// than clFinish() waits, and who lets go last takes the context and the compiler in it apart: that
+// must not be a thread that runs while the process ends (PoCL 3.1 crashes then, once in many times).
+static void release_queue(const struct smr_cl_table *cl, cl_command_queue queue)
+{
+    const uint64_t end = smr_time_ns() + 1000000000;
+    cl_uint n_holders = 1;
+    if (!queue)
+        return;
+    while (cl->clGetCommandQueueInfo(queue, CL_QUEUE_REFERENCE_COUNT, sizeof n_holders, &n_holders,
+                                     NULL) == CL_SUCCESS &&
+           n_holders > 1 && smr_time_ns() < end)
+        sched_yield();
+    cl->clReleaseCommandQueue(queue);
+}
+
 static void close_device(smr_device *base)
 {
     struct smr_cl_device *device = smr_cl_device(base);
-    if (device->queue)
-        device->cl.clReleaseCommandQueue(device->queue);
-    if (device->timed_queue)
-        device->cl.clReleaseCommandQueue(device->timed_queue);
+    release_queue(&device->cl, device->queue);
+    release_queue(&device->cl, device->timed_queue);
     if (device->context)
         device->cl.clReleaseContext(device->context);
     if (device->id != device->whole)

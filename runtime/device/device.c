@@ -203,6 +203,16 @@ void smr_kernel_destroy(smr_kernel *kernel)
     smr_free(device->context, kernel);
 }
 
+bool smr_kernel_inspect(smr_kernel *kernel, struct smr_string *text)
+{
+    const smr_device *device = kernel->device;
+    if (!device->impl->kernel_inspect)
+        return smr_fail(device->context, SMR_ERROR_DEVICE,
+                        "kernel %s: device %s does not tell what it made of it", kernel->name,
+                        device->info.id);
+    return device->impl->kernel_inspect(kernel, text) && !text->failed;
+}
+
 const char *smr_kernel_name(const smr_kernel *kernel)
 {
     return kernel->name;

@@ -131,11 +131,18 @@ struct smr_kernel_params {
     uint32_t n_constants; // specialisation constants with ids 0 to n_constants - 1
     uint32_t constants[SMR_MAX_CONSTANTS];
     uint32_t subgroup_size; // required; 0: the driver's choice
+    bool inspect;           // keep what smr_kernel_inspect() tells; compiles anew, and slower
 };
 bool smr_device_takes_spirv(const smr_device *device);
 smr_kernel *smr_kernel_create(smr_device *device, const struct smr_kernel_params *params);
 void smr_kernel_destroy(smr_kernel *kernel);
 const char *smr_kernel_name(const smr_kernel *kernel);
+
+// What the driver's compiler made of a kernel that was created with `inspect`, in the driver's own
+// words: for each part "[name] description, subgroup size N", lines "statistic: value", and then its
+// texts, disassembly among them, each after a line "---- name". False, with an error, when the
+// device does not tell.
+bool smr_kernel_inspect(smr_kernel *kernel, struct smr_string *text);
 
 // ---- command lists ----------------------------------------------------------------------------
 

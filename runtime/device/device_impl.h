@@ -24,6 +24,7 @@ struct smr_device_impl {
     // May run in several threads at once.
     bool (*kernel_create)(smr_kernel *kernel, const struct smr_kernel_params *params);
     void (*kernel_destroy)(smr_kernel *kernel);
+    bool (*kernel_inspect)(smr_kernel *kernel, struct smr_string *text); // [optional] an error
 
     // Recording sets list->failed, with the reason recorded, when it fails.
     bool (*list_create)(smr_list *list);

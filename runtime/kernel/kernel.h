@@ -278,6 +278,9 @@ struct smr_kernel_desc {
                        const void *push);
     // Workgroups that cover `push`, given the key.
     void (*groups)(const struct smr_kernel_key *key, const void *push, uint32_t groups[3]);
+    // [optional] Weights that one invocation multiplies in one round of its innermost loop; 0: not
+    // known. For tools that count instructions per weight.
+    uint32_t (*weights_per_round)(const struct smr_kernel_key *key);
 };
 const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id);
 

@@ -194,6 +194,12 @@ static void matvec_groups(const struct smr_kernel_key *key, const void *push, ui
                       groups);
 }
 
+// A unit of each row of weights; where code is not unrolled, there are loops within units.
+static uint32_t matvec_weights_per_round(const struct smr_kernel_key *key)
+{
+    return key->variant == MATVEC_UNROLLED ? unit_of(key->type) * key->constants[2] : 0;
+}
+
 const struct smr_kernel_desc smr_desc_matvec = {
     .name = "matvec",
     .twin = smr_twin_matvec,
@@ -208,6 +214,7 @@ const struct smr_kernel_desc smr_desc_matvec = {
     .tolerance = 1e-10,
     .specialise = matvec_specialise,
     .groups = matvec_groups,
+    .weights_per_round = matvec_weights_per_round,
 };
 
 // ---- experts ------------------------------------------------------------------------------------
@@ -264,6 +271,7 @@ const struct smr_kernel_desc smr_desc_experts = {
     .tolerance = 1e-10,
     .specialise = experts_specialise,
     .groups = experts_groups,
+    .weights_per_round = matvec_weights_per_round,
 };
 
 // ---- matmul -------------------------------------------------------------------------------------

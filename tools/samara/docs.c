@@ -110,9 +110,11 @@ static void help_exit_codes(void)
 
 static void help_command(const struct command *command)
 {
-    printf("%ssamara %s%s - %s\n", bold(stdout), command->name, plain(stdout), command->summary);
+    const char *joint = command->standalone ? "-" : " ";
+    printf("%ssamara%s%s%s - %s\n", bold(stdout), joint, command->name, plain(stdout),
+           command->summary);
     heading("Usage");
-    printf("  samara %s ", command->name);
+    printf("  samara%s%s ", joint, command->name);
     print_wrapped(command->usage, 10 + (int)strlen(command->name), 10 + (int)strlen(command->name));
     heading("Description");
     printf("  ");

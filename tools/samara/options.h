@@ -46,6 +46,7 @@ struct command {
     size_t n_options;
     const struct example *examples;    // ends with a row of NULL
     int (*run)(int argc, char **argv); // argv[0] is the command's name. Returns the exit code
+    bool standalone;                   // a program of its own: samara-NAME
 };
 
 enum { MAX_OPERANDS = 2 };

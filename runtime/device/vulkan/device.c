@@ -148,6 +148,7 @@ static const struct smr_device_impl impl = {
     .buffer_destroy = smr_vk_buffer_destroy,
     .kernel_create = smr_vk_kernel_create,
     .kernel_destroy = smr_vk_kernel_destroy,
+    .kernel_inspect = smr_vk_kernel_inspect,
     .list_create = smr_vk_list_create,
     .list_destroy = smr_vk_list_destroy,
     .list_dispatch = smr_vk_list_dispatch,
@@ -238,6 +239,7 @@ static void note_limits(struct smr_vk_device *device, const struct smr_vk_featur
     memory->max_blocks = properties.limits.maxMemoryAllocationCount / 8 * 7;
     memory->has_budget = features->has_memory_budget;
     memory->software = physical->info.type == SMR_DEVICE_SOFTWARE;
+    device->has_executables = features->executables.pipelineExecutableInfo;
     limits->unified_memory = memory->map_device && physical->info.type != SMR_DEVICE_DISCRETE;
 
     device->timestamp_period = (double)properties.limits.timestampPeriod;

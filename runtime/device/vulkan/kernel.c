@@ -40,6 +40,9 @@ static VkResult create_pipeline(struct smr_kernel *kernel, const struct smr_kern
     };
     VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .flags = impl->captured ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR |
+                                      VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR
+                                : 0,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
                   .pNext = params->subgroup_size ? &subgroup : NULL,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
@@ -48,8 +51,9 @@ static VkResult create_pipeline(struct smr_kernel *kernel, const struct smr_kern
                   .pSpecializationInfo = &specialization},
         .layout = impl->layout,
     };
-    return device->vk.vkCreateComputePipelines(device->handle, device->pipeline_cache, 1, &info,
-                                               NULL, &impl->pipeline);
+    VkPipelineCache cache = impl->captured ? VK_NULL_HANDLE : device->pipeline_cache;
+    return device->vk.vkCreateComputePipelines(device->handle, cache, 1, &info, NULL,
+                                               &impl->pipeline);
 }
 
 // Runs in several threads at once: vkCreate* and the pipeline cache lock by themselves.
@@ -60,6 +64,7 @@ bool smr_vk_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *pa
     if (!impl)
         return false;
     kernel->impl = impl;
+    impl->captured = params->inspect && device->has_executables;
     VkShaderModule module = VK_NULL_HANDLE;
     VkShaderModuleCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
                                      .codeSize = params->spirv_size,

@@ -6,6 +6,7 @@
 // memory.c    memory types, blocks, sub-allocation
 // buffer.c    buffers and imports
 // kernel.c    shader modules and pipelines
+// inspect.c   what the driver's compiler made of them
 // list.c      command buffers, descriptor sets, barriers, timestamps
 //
 // Vulkan 1.1 is the baseline; what a newer version or an extension adds is a capability.
@@ -94,6 +95,7 @@ struct smr_vk_features {
     VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size;
     VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures subgroup_types;
     VkPhysicalDeviceShaderIntegerDotProductFeatures int_dot;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables; // costs nothing unused
     const char *extensions[SMR_VK_MAX_EXTENSIONS];
     uint32_t n_extensions;
     bool has_memory_budget, has_host_import, has_maintenance_4, has_pci, has_subgroup_size,
@@ -141,6 +143,7 @@ struct smr_vk_device {
     struct smr_key saved_pipelines; // hash of the cache's data as it is on disk
     double timestamp_period;        // nanoseconds per tick
     uint64_t timestamp_mask;        // of valid bits
+    bool has_executables;           // VK_KHR_pipeline_executable_properties
 };
 
 static inline struct smr_vk_device *smr_vk_device(const smr_device *device)
@@ -195,9 +198,11 @@ VkBuffer smr_vk_buffer_handle(const smr_buffer *buffer);
 struct smr_vk_kernel {
     VkPipelineLayout layout;
     VkPipeline pipeline;
+    bool captured; // the driver kept what inspect.c reads
 };
 bool smr_vk_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *params);
 void smr_vk_kernel_destroy(smr_kernel *kernel);
+bool smr_vk_kernel_inspect(smr_kernel *kernel, struct smr_string *text);
 
 bool smr_vk_list_create(smr_list *list);
 void smr_vk_list_destroy(smr_list *list);

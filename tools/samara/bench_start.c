@@ -1,0 +1,157 @@
+// bench_start.c - time to the first token, as a user waits for it: from starting a process that has
+// no compiled work of a run before, and of one that has.
+#include "bench.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+// Where samara and drivers keep compiled work: Mesa (MESA_SHADER_CACHE_DIR), PoCL, NVIDIA's driver.
+static const char *const cache_variables[] = {
+    "XDG_CACHE_HOME",
+    "MESA_SHADER_CACHE_DIR",
+    "POCL_CACHE_DIR",
+    "__GL_SHADER_DISK_CACHE_PATH",
+};
+enum { N_CACHE_VARIABLES = SMR_COUNT(cache_variables) };
+
+static bool is_cache_variable(const char *assignment)
+{
+    for (size_t i = 0; i < N_CACHE_VARIABLES; i++) {
+        const size_t size = strlen(cache_variables[i]);
+        if (!strncmp(assignment, cache_variables[i], size) && assignment[size] == '=')
+            return true;
+    }
+    return false;
+}
+
+// This process's environment with all caches in one folder.
+struct environment {
+    char **items;
+    char texts[N_CACHE_VARIABLES][256];
+};
+
+static bool make_environment(struct environment *environment, const char *folder)
+{
+    size_t n = 0, used = 0;
+    while (environ[n])
+        n++;
+    environment->items = calloc(n + N_CACHE_VARIABLES + 1, sizeof *environment->items);
+    if (!environment->items)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!is_cache_variable(environ[i]))
+            environment->items[used++] = environ[i];
+    for (size_t i = 0; i < N_CACHE_VARIABLES; i++) {
+        snprintf(environment->texts[i], sizeof environment->texts[i], "%s=%s", cache_variables[i],
+                 folder);
+        environment->items[used++] = environment->texts[i];
+    }
+    return true;
+}
+
+// ---- the process ------------------------------------------------------------------------------
+
+// Start it with its output on a pipe, and wait for the first byte of that, and for its end.
+static bool run_process(char **arguments, char **variables, double *seconds)
+{
+    posix_spawn_file_actions_t actions;
+    int ends[2], status = 0;
+    char byte;
+    pid_t pid;
+    if (pipe(ends))
+        return false;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    bool done = !posix_spawn_file_actions_init(&actions);
+    if (done) {
+        const uint64_t start = smr_time_ns();
+        done = !posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) &&
+               !posix_spawn_file_actions_addclose(&actions, ends[1]) &&
+               !posix_spawn(&pid, "/proc/self/exe", &actions, NULL, arguments, variables);
+        close(ends[1]);
+        if (done) {
+            done = read(ends[0], &byte, 1) == 1;
+            *seconds = (double)(smr_time_ns() - start) * 1e-9;
+            while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                continue;
+        }
+        posix_spawn_file_actions_destroy(&actions);
+    } else {
+        close(ends[1]);
+    }
+    close(ends[0]);
+    return done && WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+// The arguments of this process, with those that make it a start: "samara bench MODEL ...".
+static char **start_arguments(int argc, char **argv, char *folder)
+{
+    static char tool[] = "samara", first_token[] = "--first-token", cache_dir[] = "--cache-dir";
+    char **arguments = calloc((size_t)argc + 5, sizeof *arguments);
+    int n = 0;
+    if (!arguments)
+        return NULL;
+    arguments[n++] = tool;
+    arguments[n++] = argv[0];
+    arguments[n++] = first_token;
+    arguments[n++] = cache_dir;
+    arguments[n++] = folder;
+    for (int i = 1; i < argc; i++)
+        arguments[n++] = argv[i];
+    return arguments;
+}
+
+// ---- both -------------------------------------------------------------------------------------
+
+// Remove a folder with all that is in it, as far as that goes.
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    char inner[PATH_MAX];
+    while (folder && (entry = readdir(folder))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        const int size = snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        if (size < (int)sizeof inner && unlink(inner))
+            remove_folder(inner);
+    }
+    if (folder)
+        closedir(folder);
+    (void)rmdir(path);
+}
+
+bool bench_measure_starts(struct bench *bench, int argc, char **argv)
+{
+    const char *above = getenv("TMPDIR");
+    char folder[192];
+    struct environment environment = {0};
+    snprintf(folder, sizeof folder, "%.160s/samara-bench-XXXXXX", above && *above ? above : "/tmp");
+    if (!mkdtemp(folder)) {
+        complain(bench->tool.command, "%s: cannot make a folder: %s", folder, strerror(errno));
+        bench->code = EXIT_RUNTIME;
+        return false;
+    }
+    char **arguments = start_arguments(argc, argv, folder);
+    bool done = arguments && make_environment(&environment, folder);
+    if (done) {
+        bench_progress(bench, "first token, cold");
+        done = run_process(arguments, environment.items, &bench->starts.cold);
+        bench_progress(bench, "first token, warm");
+        done = done && run_process(arguments, environment.items, &bench->starts.warm);
+    }
+    free(arguments);
+    free(environment.items);
+    remove_folder(folder);
+    if (!done) // the process said why
+        bench->code = EXIT_RUNTIME;
+    return done;
+}

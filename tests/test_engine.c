@@ -91,6 +91,7 @@ static void decode_steps_only_submit(void **state)
     struct watch watch = {.subject = &s};
     struct smr_generate_params params = greedy(40);
     struct smr_generate_result result;
+    params.speculation.when = SMR_SPECULATE_NEVER; // test_speculate.c tells of steps with it
     params.callback = watch_step;
     params.user = &watch;
     assert_true(open_subject(&s, NULL));

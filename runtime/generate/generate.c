@@ -19,8 +19,9 @@ struct generation {
     smr_engine *engine;
     const struct smr_generate_params *params;
     struct smr_rules rules;
-    struct smr_sampler sampler; // its scratch memory serves all streams
-    struct stream *streams;     // [n_streams]
+    struct smr_sampler sampler;       // its scratch memory serves all streams
+    struct smr_speculator speculator; // of a text by itself
+    struct stream *streams;           // [n_streams]
     uint32_t n_streams;
     struct smr_generate_result total; // times and counts of all streams together
     bool read_logits;
@@ -205,6 +206,40 @@ static uint32_t count_rows(const struct generation *g, uint32_t n_rows, smr_sess
     return n ? n_rows : 0;
 }
 
+// One step of a text by itself, with what may follow computed beside it. A token of the draft is right
+// when it is what the text goes on with anyway, chosen from the results of the row before it: so the
+// text is the one that steps without drafts make.
+static bool step_draft(struct generation *g, struct stream *stream)
+{
+    smr_session *session = stream->session;
+    uint32_t left = g->params->n_predict - stream->result->n_generated, n_right = 0;
+    struct smr_draft draft = smr_speculator_draft(&g->speculator, session, left - 1);
+    uint64_t start = smr_time_ns();
+    if (!smr_session_step_draft(session, draft, g->read_logits))
+        return false;
+    uint64_t time_ns = smr_time_ns() - start;
+    g->total.n_submissions++;
+    for (bool right = true; right; n_right += right) {
+        int32_t guess = n_right < draft.n ? session->tokens[session->n_tokens] : -1;
+        if (!next_token(g, stream, n_right))
+            return false;
+        right = guess >= 0 && session->tokens[session->n_tokens - 1] == guess &&
+                !stream->result->stop_reason;
+        session->n_computed += right;
+    }
+    smr_speculator_learn(&g->speculator, draft, n_right, time_ns);
+    return true;
+}
+
+static bool decode_one(struct generation *g)
+{
+    while (!g->streams[0].result->stop_reason)
+        if (!step_draft(g, &g->streams[0]))
+            return false;
+    smr_session_trim(g->streams[0].session);
+    return true;
+}
+
 static bool decode(struct generation *g)
 {
     smr_session *sessions[SMR_MAX_SEQUENCES];
@@ -253,7 +288,7 @@ static bool run(struct generation *g, smr_session *session)
     if (!prepare_decode(g))
         return false;
     uint64_t start = smr_time_ns(), cpu_start = smr_thread_time_ns();
-    bool done = decode(g);
+    bool done = g->n_streams == 1 ? decode_one(g) : decode(g);
     g->total.decode_ns = smr_time_ns() - start;
     g->total.cpu_ns = smr_thread_time_ns() - cpu_start;
     return done;
@@ -280,6 +315,9 @@ static bool start(struct generation *g, smr_session *session)
         stream->detokenizer.at_start = smr_session_at_start(session);
         smr_stopper_init(&stream->stopper, g->engine->context, g->params->stop, g->params->n_stop);
     }
+    if (g->n_streams == 1 &&
+        !smr_speculator_init(&g->speculator, session, &params->speculation, params->n_predict))
+        return false;
     return smr_sampler_init(&g->sampler, g->engine->context, &g->params->sampling, n_vocab(g),
                             g->params->n_logprobs) &&
            run(g, session);
@@ -293,6 +331,9 @@ static bool generate(smr_session *session, const struct smr_generate_params *par
     bool done = start(&g, session);
     smr_rules_finish(&g.rules);
     smr_sampler_finish(&g.sampler);
+    smr_speculator_finish(&g.speculator);
+    g.total.n_drafted = g.speculator.n_drafted;
+    g.total.n_accepted = g.speculator.n_accepted;
     for (uint32_t i = 0; i < n_streams; i++) {
         g.total.n_generated = streams[i].result->n_generated;
         g.total.stop_reason = streams[i].result->stop_reason;

@@ -10,6 +10,8 @@
 //     rules.c    what a text may not go on with
 //     sampler.c  from logits to a token
 //     stop.c     stop strings in a stream of text
+//     ngrams.c   where the last tokens were there before, and what came then
+//     speculate.c whether to guess what comes next, and how far
 #pragma once
 
 #include "schedule/schedule.h"
@@ -85,6 +87,18 @@ bool smr_check_sequences(const smr_engine *engine, uint32_t n, const char *what)
 // is part of the program's shape, so steps with some texts over keep it.
 bool smr_sessions_step(smr_engine *engine, smr_session *const *sessions, uint32_t n_rows,
                        bool read_logits);
+
+// What may follow a text: `n` tokens that lie behind its own, in session->tokens from n_tokens on, to
+// be computed in a step of n_rows > n rows, of which those left over stay empty.
+struct smr_draft {
+    uint32_t n, n_rows;
+};
+// One step for a text of which one token is not computed, and for the draft after it. The results of
+// that token are those of row 0, those of the draft follow. Counts the first row as computed: as a
+// token of the draft turns out to be the text's, the caller counts it too.
+bool smr_session_step_draft(smr_session *session, struct smr_draft draft, bool read_logits);
+// Give back the pages in which nothing of the text was computed.
+void smr_session_trim(smr_session *session);
 
 // ---- sources --------------------------------------------------------------------------------------
 
@@ -211,3 +225,51 @@ void smr_stopper_init(struct smr_stopper *stopper, smr_context *context, const c
 bool smr_stopper_check(const struct smr_stopper *stopper, size_t *n_final);
 void smr_stopper_drop(struct smr_stopper *stopper, size_t n); // forget the first n bytes
 void smr_stopper_finish(struct smr_stopper *stopper);
+
+// ---- speculation ------------------------------------------------------------------------------------
+
+// All tokens so far, and for each the place before it that ends with the same two.
+struct smr_ngrams {
+    smr_context *context;
+    int32_t *tokens;  // [capacity]; a negative one is part of no n-gram
+    uint32_t *before; // [capacity]; 0: there is none
+    uint32_t *heads;  // [n_heads]; the last place of each, by a hash of the two
+    uint32_t n, capacity, n_heads;
+};
+bool smr_ngrams_init(struct smr_ngrams *ngrams, smr_context *context, uint32_t capacity);
+void smr_ngrams_finish(struct smr_ngrams *ngrams);
+void smr_ngrams_add(struct smr_ngrams *ngrams, const int32_t *tokens, uint32_t n);
+// Write what came after the place that has most tokens before it in common with the end, at least two
+// and the latest such place; returns how many tokens, up to `max`. *n_same: in common; 0 without one.
+uint32_t smr_ngrams_find(const struct smr_ngrams *ngrams, int32_t *draft, uint32_t max,
+                         uint32_t *n_same);
+
+enum { SMR_MAX_DRAFT = 7, SMR_GUESS_KINDS = 6, SMR_GUESS_STEPS = 3 };
+
+struct smr_guesses {
+    float right, all;
+};
+
+struct smr_speculator {
+    enum smr_speculate when;
+    uint32_t max; // tokens of a draft
+    struct smr_ngrams ngrams;
+    uint32_t n_known; // tokens of the text that are in `ngrams`
+    uint32_t n_same;  // of the last draft
+    uint32_t step;    // that it chose
+    struct smr_guesses guesses[SMR_GUESS_KINDS];
+    // Time of a step of one row, and how many times that each wider step takes; 0: not known yet.
+    double step_ns, costs[SMR_GUESS_STEPS];
+    bool warm_single, warm[SMR_GUESS_STEPS]; // the programs ran before
+    double budget;                           // in steps of one row: what guesses may cost
+    uint64_t n_drafted, n_accepted;
+};
+bool smr_speculator_init(struct smr_speculator *speculator, const smr_session *session,
+                         const struct smr_speculation *params, uint32_t n_predict);
+void smr_speculator_finish(struct smr_speculator *speculator);
+// Guess what follows the text, at most `max` tokens. No tokens where that would not pay.
+struct smr_draft smr_speculator_draft(struct smr_speculator *speculator, smr_session *session,
+                                      uint32_t max);
+// Take note of the step with that draft, of which n_right tokens were right.
+void smr_speculator_learn(struct smr_speculator *speculator, struct smr_draft draft,
+                          uint32_t n_right, uint64_t time_ns);

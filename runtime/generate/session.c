@@ -120,6 +120,15 @@ void smr_session_clear(smr_session *session)
     pages_changed(session);
 }
 
+void smr_session_trim(smr_session *session)
+{
+    const uint32_t n_pages = smr_div_up(session->n_computed, SMR_PAGE_SIZE);
+    if (session->n_pages > n_pages)
+        pages_changed(session);
+    while (session->n_pages > n_pages)
+        smr_page_release(&session->engine->pool, session->pages[--session->n_pages]);
+}
+
 void smr_session_truncate(smr_session *session, size_t n_tokens)
 {
     const uint32_t n_start = session->source ? session->n_start : 0;
@@ -129,12 +138,7 @@ void smr_session_truncate(smr_session *session, size_t n_tokens)
         return;
     session->n_tokens = (uint32_t)n_tokens;
     session->n_computed = smr_min_u32(session->n_computed, session->n_tokens);
-    const uint32_t n_pages = smr_div_up(session->n_computed, SMR_PAGE_SIZE);
-    if (session->n_pages <= n_pages)
-        return;
-    while (session->n_pages > n_pages)
-        smr_page_release(&session->engine->pool, session->pages[--session->n_pages]);
-    pages_changed(session);
+    smr_session_trim(session);
 }
 
 void smr_session_fork(smr_session *to, const smr_session *from)
@@ -163,7 +167,7 @@ bool smr_check_sequences(const smr_engine *engine, uint32_t n, const char *what)
 
 // ---- steps --------------------------------------------------------------------------------------
 
-// Rows of the step, from `row` on, for the session's next n tokens.
+// Rows of the step, from `row` on, for the session's next n tokens. A draft's are among them.
 static bool fill_rows(smr_session *session, uint32_t sequence, uint32_t row, uint32_t n)
 {
     uint32_t begin = session->n_computed;
@@ -236,6 +240,27 @@ bool smr_sessions_step(smr_engine *engine, smr_session *const *sessions, uint32_
     for (uint32_t i = 0; i < n_rows; i++)
         if (sessions[i])
             sessions[i]->n_computed++;
+    return true;
+}
+
+bool smr_session_step_draft(smr_session *session, struct smr_draft draft, bool read_logits)
+{
+    smr_engine *engine = session->engine;
+    struct smr_shape shape = {.n_rows = draft.n_rows,
+                              .n_outputs = draft.n_rows,
+                              .n_keys = session->n_tokens + draft.n,
+                              .n_source = smr_session_source_size(session),
+                              .read_logits = read_logits};
+    assert(session->n_computed + 1 == session->n_tokens && draft.n < draft.n_rows);
+    bool ready = fill_rows(session, 0, 0, 1 + draft.n);
+    for (uint32_t i = 0; i < draft.n_rows; i++) {
+        smr_schedule_outputs(engine->schedule)[i] = i;
+        if (i > draft.n)
+            smr_schedule_rows(engine->schedule)[i] = (struct smr_row){.slot = SMR_NO_SLOT};
+    }
+    if (!copy_pages(engine, &session, 1) || !ready || !smr_schedule_run(engine->schedule, &shape))
+        return false;
+    session->n_computed++;
     return true;
 }
 

@@ -408,6 +408,9 @@ struct smr_generate_params run_generate_params(struct run *run)
         .no_repeat_ngram = (uint32_t)settings->no_repeat_ngram,
         .n_logprobs = (uint32_t)settings->n_logprobs,
         .special = settings->special,
+        .speculation = {.when = settings->no_speculation ? SMR_SPECULATE_NEVER
+                                                         : run_speculate[settings->speculate],
+                        .draft_max = (uint32_t)settings->draft_max},
         .prefill = run_on_prefill,
         .user = run,
     };

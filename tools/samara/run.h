@@ -18,6 +18,10 @@ struct run_settings {
     int64_t top_k, repeat_last_n, seed;
     struct option_list logit_bias;
 
+    int speculate; // index of the list below
+    bool no_speculation;
+    int64_t draft_max;
+
     int64_t n_samples, n_beams, n_groups;
     double length_penalty, diversity_penalty;
     int early_stopping; // index of the list below
@@ -34,6 +38,7 @@ struct run_settings {
 extern const struct command run_command;
 extern const enum smr_type run_cache_types[];              // of the choices of --cache-type
 extern const enum smr_early_stopping run_early_stopping[]; // of the choices of --early-stopping
+extern const enum smr_speculate run_speculate[];           // of the choices of --speculation
 int run_run(int argc, char **argv);
 
 // What is kept of a text that is generated. Zero is empty; release with run_record_finish().

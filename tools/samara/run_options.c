@@ -10,6 +10,10 @@ static const char *const early_stopping[] = {"false", "true", "never", NULL};
 const enum smr_early_stopping run_early_stopping[] = {
     SMR_EARLY_STOPPING_HEURISTIC, SMR_EARLY_STOPPING_AT_ONCE, SMR_EARLY_STOPPING_NEVER};
 
+static const char *const speculate[] = {"auto", "always", "never", NULL};
+const enum smr_speculate run_speculate[] = {SMR_SPECULATE_AUTO, SMR_SPECULATE_ALWAYS,
+                                            SMR_SPECULATE_NEVER};
+
 #define FIELD(name) .offset = offsetof(struct run_settings, name)
 #define COUNT_MAX   2147483647.0
 
@@ -86,6 +90,16 @@ static const struct option options[] = {
     {"-l --logit-bias", "TOKEN=BIAS", NULL,
      "make a token more or less likely, as 15043=1.5 or 15043=-1; may be given several times",
      OPTION_LIST, FIELD(logit_bias)},
+
+    {.help = "Speculation"},
+    {"--speculation", "WHEN", "auto",
+     "guess what comes next from what followed the same words before, and compute several guesses in "
+     "one step: auto, where that pays; always; or never. The text is the same, but for rounding",
+     OPTION_CHOICE, FIELD(speculate), .choices = speculate},
+    {"--no-speculation", NULL, NULL, "the same as --speculation never", OPTION_FLAG,
+     FIELD(no_speculation)},
+    {"--draft-max", "N", "7", "tokens that are guessed at once, at most", OPTION_INTEGER,
+     FIELD(draft_max), 1, 7},
 
     {.help = "Several texts"},
     {"--samples", "N", "1",

@@ -150,19 +150,22 @@ json_t *run_json(const struct run_summary *summary, struct run_record *record)
         ms(summary->first_token_ns), "cpu_us_per_token",
         per_token((double)result->cpu_ns / 1000, summary), "submissions_per_token",
         per_token((double)result->n_submissions, summary));
+    json_t *speculation = json_pack("{s:I, s:I}", "drafted", (json_int_t)result->n_drafted,
+                                    "accepted", (json_int_t)result->n_accepted);
     const struct smr_memory_use *use = &summary->memory;
     json_t *memory = json_pack("{s:I, s:I, s:I, s:I}", "weights", (json_int_t)use->weights, "cache",
                                (json_int_t)use->cache, "activations", (json_int_t)use->activations,
                                "total", (json_int_t)use->total);
     const struct smr_device_info *device = summary->device;
     json_t *threads = device->n_threads ? json_integer(device->n_threads) : json_null();
-    json_t *object = json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o}", "prompt_tokens",
-                               json_ids(summary->prompt_tokens, summary->n_prompt_tokens), "tokens",
-                               json_ids(record->tokens, record->n_tokens), "text",
-                               json_text_n(record->text ? record->text : "", record->text_size),
-                               "stop_reason", stop_reasons[find_reason(result->stop_reason)].name,
-                               "device", device->id, "threads", threads, "seed",
-                               (json_int_t)summary->seed, "timings", timings, "memory", memory);
+    json_t *object =
+        json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "prompt_tokens",
+                  json_ids(summary->prompt_tokens, summary->n_prompt_tokens), "tokens",
+                  json_ids(record->tokens, record->n_tokens), "text",
+                  json_text_n(record->text ? record->text : "", record->text_size), "stop_reason",
+                  stop_reasons[find_reason(result->stop_reason)].name, "device", device->id,
+                  "threads", threads, "seed", (json_int_t)summary->seed, "timings", timings,
+                  "speculation", speculation, "memory", memory);
     if (object && record->logprobs) {
         json_object_set_new(object, "logprobs", record->logprobs);
         record->logprobs = NULL;
@@ -225,14 +228,17 @@ bool run_print_many(const struct run_record *records, size_t n, bool beams, bool
 void run_print_timings(const char *command, const struct run_summary *summary)
 {
     const struct smr_generate_result *result = &summary->result;
-    char size[SIZE_TEXT];
+    char size[SIZE_TEXT], guesses[96] = "";
+    if (result->n_drafted)
+        snprintf(guesses, sizeof guesses, "; %" PRIu64 " of %" PRIu64 " guesses right",
+                 result->n_accepted, result->n_drafted);
     note(command,
          "load %.2f s, compile %.2f s; prompt %zu tokens in %.2f s (%.1f/s); generated %" PRIu32
-         " in %.2f s (%.1f/s); first token after %.2f s; %s on %s; seed %" PRIu64 "; stopped: %s",
+         " in %.2f s (%.1f/s)%s; first token after %.2f s; %s on %s; seed %" PRIu64 "; stopped: %s",
          ms(summary->times.load_ns) / 1000, ms(summary->times.compile_ns) / 1000,
          summary->n_prompt_tokens, ms(summary->prompt_ns) / 1000,
          per_second(summary->n_prompt_tokens, summary->prompt_ns), result->n_generated,
-         ms(result->decode_ns) / 1000, per_second(n_decoded(summary), result->decode_ns),
+         ms(result->decode_ns) / 1000, per_second(n_decoded(summary), result->decode_ns), guesses,
          ms(summary->first_token_ns) / 1000, size_text(summary->memory.total, size),
          summary->device->id, summary->seed,
          stop_reasons[find_reason(result->stop_reason)].meaning);

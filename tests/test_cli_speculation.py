@@ -1,0 +1,57 @@
+"""samara run with speculation: the same text, and what is told of the guesses.
+
+    python test_cli_speculation.py SAMARA [FILTER]
+
+As test_cli.py, whose helpers it uses.
+"""
+import sys
+
+import test_cli as cli
+from test_cli import BPE, REFERENCE, call, error_of, run_json, test
+
+cli.tests.clear()  # those of that file run by themselves
+
+PROMPT = ["--tokens", "1,7,3,9,4,7,3,9,5,2,7,3,9,4,7,3", "-n", "50", "--ignore-eos"]
+SPECULATION = ["never", "auto", "always"]
+
+
+@test
+def the_text_is_the_same():
+    for more in [["--temp", "0"], ["--seed", "3"], ["--seed", "4", "--presence-penalty", "0.5"],
+                 ["--seed", "5", "--samples", "3"], ["--temp", "0", "--logprobs", "2"]]:
+        runs = [run_json(BPE, *PROMPT, *more, "--speculation", when) for when in SPECULATION]
+        for run in runs:
+            assert run["tokens"] == runs[0]["tokens"], (more, run["speculation"])
+            assert run["text"] == runs[0]["text"]
+            assert run.get("samples") == runs[0].get("samples")
+        assert runs[0]["speculation"] == {"drafted": 0, "accepted": 0}
+
+
+@test
+def guesses_are_counted():
+    run = run_json(BPE, *PROMPT, "--temp", "0", "--speculation", "always")
+    counts = run["speculation"]
+    assert 0 < counts["accepted"] <= counts["drafted"], counts
+    assert run["timings"]["submissions_per_token"] < 1
+    err = call("run", BPE, *REFERENCE, *PROMPT, "--temp", "0", "--speculation", "always")[1]
+    line = f"{counts['accepted']} of {counts['drafted']} guesses right"
+    assert line in err.decode(), err
+    err = call("run", BPE, *REFERENCE, *PROMPT, "--temp", "0", "--no-speculation")[1]
+    assert "guesses" not in err.decode(), err
+
+
+@test
+def one_guess_at_most():
+    run = run_json(BPE, *PROMPT, "--temp", "0", "--speculation", "always", "--draft-max", "1")
+    assert run["timings"]["submissions_per_token"] >= 0.5
+    assert run["speculation"]["drafted"] > 0
+
+
+@test
+def usage():
+    assert "never" in error_of("run", BPE, "-p", "a", "--speculation", "often", code=2)
+    assert "7" in error_of("run", BPE, "-p", "a", "--draft-max", "8", code=2)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main())

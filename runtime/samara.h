@@ -265,9 +265,18 @@ enum smr_kernels {
     SMR_KERNELS_PLAIN, // the simplest ones, for comparison and broken drivers
 };
 
+// Whether candidates for the kernels' work are measured on the device, where that was not done before
+// for a model of this shape. What was found to be fastest is kept in the context's cache_dir.
+enum smr_tuning_mode {
+    SMR_TUNE_FIRST,    // a few seconds at most, the first time; not without a cache_dir
+    SMR_TUNE_NEVER,    // take what is known
+    SMR_TUNE_THOROUGH, // everything, and anew
+};
+
 struct smr_engine_params {
     const char *device; // an id, a backend's name, or part of a name; NULL for the default
     enum smr_kernels kernels;
+    enum smr_tuning_mode tuning;
     enum smr_type cache_type; // of keys and values: SMR_F16, SMR_F32 or SMR_Q8_0
     uint32_t n_context;       // tokens of one session; 0 for the model's, at most 4096
     uint32_t n_source;        // tokens of a source, with an encoder; 0 for as the model was trained

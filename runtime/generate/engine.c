@@ -109,6 +109,7 @@ static struct smr_schedule *create_schedule(smr_engine *engine,
 {
     choose_batch(engine, params);
     struct smr_schedule_params schedule = {
+        .tuning = params->tuning,
         .cache_type = params->cache_type_set ? params->cache_type : SMR_F16,
         .max_rows = smr_max_u32(engine->n_batch, engine->n_sequences),
         .max_outputs = smr_max_u32(MAX_OUTPUTS, engine->n_sequences),

@@ -253,6 +253,9 @@ struct smr_variant {
     double tolerance;      // where it is not the row's: as that, and greater; 0: the row's
 };
 
+// What decides how fast a dispatch is: sizes, which a push has among other things.
+enum { SMR_SHAPE_WORDS = 6 };
+
 // Which implementation of which kernel: what is compiled once and looked up by value.
 struct smr_kernel_key {
     enum smr_kernel_id id;
@@ -276,6 +279,13 @@ struct smr_kernel_desc {
     // variant cannot run there (limits) or makes no sense for this shape.
     bool (*specialise)(struct smr_kernel_key *key, const struct smr_limits *limits,
                        const void *push);
+    // For tuning (tune.h); NULL where there is nothing to choose. The shape of `push`, in words that
+    // are zeroed before; returns the multiplications and additions of the dispatch, in pairs.
+    uint64_t (*shape)(const void *push, uint32_t shape[SMR_SHAPE_WORDS]);
+    // Turn a key that specialise() filled in into another setting of its constants, the one of number
+    // `i`. False when there are no more. Optional.
+    bool (*vary)(struct smr_kernel_key *key, const struct smr_limits *limits, const void *push,
+                 uint32_t i);
     // Workgroups that cover `push`, given the key.
     void (*groups)(const struct smr_kernel_key *key, const void *push, uint32_t groups[3]);
     // [optional] Weights that one invocation multiplies in one round of its innermost loop; 0: not
@@ -290,11 +300,12 @@ struct smr_kernel_set;
 struct smr_kernel_set *smr_kernel_set_create(smr_device *device, enum smr_kernels mode);
 void smr_kernel_set_destroy(struct smr_kernel_set *set);
 smr_device *smr_kernel_set_device(const struct smr_kernel_set *set);
+enum smr_kernels smr_kernel_set_mode(const struct smr_kernel_set *set);
 
-// The variant to use for this push: with SMR_KERNELS_PLAIN variant 0, else the last in the row
-// whose capabilities the device has, that suits a processor if it is one, that was not rejected, that
-// is not narrow with SMR_KERNELS_F32, and whose specialise() agrees. False, with an error, when none
-// fits.
+// What to use for this push: what was found to be fastest for its shape (tune.h). Where nothing was
+// measured, and with SMR_KERNELS_PLAIN, the default: the last variant in the row whose capabilities
+// the device has, that suits a processor if it is one, that the mode allows, that was not rejected,
+// and whose specialise() agrees; plain, variant 0. False, with an error, when none fits.
 bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
                        const void *push, struct smr_kernel_key *key);
 

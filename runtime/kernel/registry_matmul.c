@@ -38,6 +38,27 @@ static bool matmul_fits(uint32_t type, const struct smr_matmul_push *p)
            (uint64_t)p->n_rows * p->out_stride <= UINT32_MAX;
 }
 
+// Of matmul, which takes any number of rows, numbers that differ little are one.
+enum { SHAPE_LEAST_ROWS = 16, SHAPE_MOST_ROWS = 256 };
+
+static uint32_t rows_bucket(uint32_t n_rows)
+{
+    uint32_t bucket = SHAPE_LEAST_ROWS;
+    while (bucket < n_rows && bucket < SHAPE_MOST_ROWS)
+        bucket *= 2;
+    return n_rows <= SMR_MATVEC_MAX_ROWS ? n_rows : bucket;
+}
+
+static uint64_t matmul_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
+{
+    const struct smr_matmul_push *p = push;
+    shape[0] = p->n_cols;
+    shape[1] = p->n_out;
+    shape[2] = rows_bucket(p->n_rows);
+    shape[3] = p->flags;
+    return (uint64_t)p->n_cols * p->n_out * p->n_rows;
+}
+
 // Where subgroups are as narrow as a processor's vectors, a processor runs them: there unrolled code
 // takes seconds to compile and runs no faster.
 static bool worth_unrolling(const struct smr_limits *limits)
@@ -213,6 +234,7 @@ const struct smr_kernel_desc smr_desc_matvec = {
     .n_variants = SMR_COUNT(matvec_variants),
     .tolerance = 1e-10,
     .specialise = matvec_specialise,
+    .shape = matmul_shape,
     .groups = matvec_groups,
     .weights_per_round = matvec_weights_per_round,
 };
@@ -256,6 +278,16 @@ static void experts_groups(const struct smr_kernel_key *key, const void *push, u
     groups[2] = smr_max_u32(1, p->n_rows * p->n_used);
 }
 
+static uint64_t experts_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
+{
+    const struct smr_experts_push *p = push;
+    shape[0] = p->n_cols;
+    shape[1] = p->n_out;
+    shape[2] = rows_bucket(p->n_rows);
+    shape[3] = p->n_used;
+    return (uint64_t)p->n_cols * p->n_out * p->n_rows * p->n_used;
+}
+
 const struct smr_kernel_desc smr_desc_experts = {
     .name = "experts",
     .twin = smr_twin_experts,
@@ -270,6 +302,7 @@ const struct smr_kernel_desc smr_desc_experts = {
     .n_variants = SMR_COUNT(matvec_variants),
     .tolerance = 1e-10,
     .specialise = experts_specialise,
+    .shape = experts_shape,
     .groups = experts_groups,
     .weights_per_round = matvec_weights_per_round,
 };
@@ -346,5 +379,6 @@ const struct smr_kernel_desc smr_desc_matmul = {
     .n_variants = SMR_COUNT(matmul_variants),
     .tolerance = 1e-10,
     .specialise = matmul_specialise,
+    .shape = matmul_shape,
     .groups = matmul_groups,
 };

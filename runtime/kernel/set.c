@@ -1,6 +1,7 @@
 // set.c - the kernels of one device: choosing, compiling on many threads, trying each, dispatching.
 #include "kernel/registry.h"
 #include "kernel/trial.h"
+#include "kernel/tune.h"
 
 #include "device/threads.h"
 
@@ -41,6 +42,7 @@ struct smr_kernel_set {
     uint32_t n_entries, n_shaders, entry_capacity, shader_capacity;
     uint32_t n_rejected; // shaders
     bool warned;         // that the device computes wrongly even what is plain
+    struct smr_tuning tuning;
 
     pthread_mutex_t lock; // while building: guards states and the build's counters
     pthread_cond_t changed;
@@ -83,6 +85,7 @@ void smr_kernel_set_destroy(struct smr_kernel_set *set)
     }
     smr_free(set->context, set->entries);
     smr_free(set->context, set->shaders);
+    smr_free(set->context, set->tuning.list);
     pthread_cond_destroy(&set->changed);
     pthread_mutex_destroy(&set->lock);
     smr_free(set->context, set);
@@ -91,6 +94,21 @@ void smr_kernel_set_destroy(struct smr_kernel_set *set)
 smr_device *smr_kernel_set_device(const struct smr_kernel_set *set)
 {
     return set->device;
+}
+
+enum smr_kernels smr_kernel_set_mode(const struct smr_kernel_set *set)
+{
+    return set->mode;
+}
+
+struct smr_tuning *smr_kernel_set_tuning(struct smr_kernel_set *set)
+{
+    return &set->tuning;
+}
+
+const struct smr_tuning *smr_kernel_set_tuning_const(const struct smr_kernel_set *set)
+{
+    return &set->tuning;
 }
 
 // ---- choosing ---------------------------------------------------------------------------------
@@ -140,16 +158,42 @@ uint32_t smr_kernel_set_n_rejected(const struct smr_kernel_set *set)
     return set->n_rejected;
 }
 
+bool smr_kernel_candidate(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
+                          const void *push, uint32_t number, struct smr_kernel_key *key)
+{
+    const struct smr_kernel_desc *desc = smr_kernel_desc(id);
+    const struct smr_limits *limits = smr_device_limits(set->device);
+    const uint32_t n = set->mode == SMR_KERNELS_PLAIN ? 1 : desc->n_variants;
+    for (uint32_t variant = n; variant-- > 0;) {
+        if (!suits(set, id, type, variant) ||
+            !smr_kernel_variant_key(set->device, id, type, variant, push, key))
+            continue;
+        if (!number--)
+            return true;
+        const struct smr_kernel_key usual = *key;
+        for (uint32_t i = 0; desc->vary && desc->vary(key, limits, push, i); i++) {
+            if (!number--)
+                return true;
+            *key = usual;
+        }
+    }
+    return false;
+}
+
 bool smr_kernel_choose(struct smr_kernel_set *set, enum smr_kernel_id id, enum smr_type type,
                        const void *push, struct smr_kernel_key *key)
 {
     const struct smr_kernel_desc *desc = smr_kernel_desc(id);
     const struct smr_type_info *info = smr_type_info(type);
-    const uint32_t n = set->mode == SMR_KERNELS_PLAIN ? 1 : desc->n_variants;
-    for (uint32_t variant = n; variant-- > 0;)
-        if (suits(set, id, type, variant) &&
-            smr_kernel_variant_key(set->device, id, type, variant, push, key))
-            return true;
+    const bool tunable = desc->shape && set->mode != SMR_KERNELS_PLAIN;
+    const struct smr_tuned *tuned = tunable ? smr_kernel_tuned(set, id, type, push) : NULL;
+    if (tuned && tuned->known && suits(set, id, type, tuned->key.variant) &&
+        smr_kernel_variant_key(set->device, id, type, tuned->key.variant, push, key)) {
+        *key = tuned->key;
+        return true;
+    }
+    if (smr_kernel_candidate(set, id, type, push, 0, key))
+        return true;
     return smr_fail(set->context, SMR_ERROR_DEVICE,
                     "kernel %s: no variant for type %s and this shape on device %s", desc->name,
                     info ? info->name : "unknown", smr_device_get_info(set->device)->id);

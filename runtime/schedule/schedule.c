@@ -96,12 +96,20 @@ static bool choose_kernels(struct smr_schedule *schedule, const struct smr_progr
     return true;
 }
 
+static bool tune(struct smr_schedule *schedule, const struct smr_program *program)
+{
+    bool changed;
+    return smr_schedule_tune(schedule, program, &changed) &&
+           (!changed || choose_kernels(schedule, program));
+}
+
 static bool make(struct smr_schedule *schedule, struct smr_program *program,
                  const struct smr_placement *placement)
 {
     uint64_t start = smr_time_ns();
     bool done = smr_schedule_emit(schedule, program, placement) &&
-                choose_kernels(schedule, program) && record(schedule, program, placement);
+                choose_kernels(schedule, program) && tune(schedule, program) &&
+                record(schedule, program, placement);
     smr_free(schedule->context, program->dispatches);
     program->dispatches = NULL;
     schedule->compile_ns += smr_time_ns() - start;

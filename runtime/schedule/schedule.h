@@ -7,6 +7,7 @@
 //     weights.c  weights on the device, split by rows where they exceed its limits
 //     place.c    activations in the arena, by their lifetimes
 //     emit.c     operations to dispatches: kernel, bindings, parameters
+//     tune.c     measuring what a program's kernels could be
 //     schedule.c programs by shape: build, record, submit, wait
 //     copy.c     pages of the KV cache to other pages, for texts that part ways
 //
@@ -19,6 +20,7 @@
 struct smr_schedule;
 
 struct smr_schedule_params {
+    enum smr_tuning_mode tuning;
     enum smr_type cache_type; // SMR_F16, SMR_F32 or SMR_Q8_0
     uint32_t max_rows;        // of one step
     uint32_t max_outputs;     // rows of one step whose logits are wanted

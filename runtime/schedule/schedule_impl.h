@@ -60,7 +60,7 @@ struct smr_schedule {
     smr_buffer *arena;
 
     struct smr_program programs[SMR_MAX_PROGRAMS];
-    uint64_t n_runs, compile_ns;
+    uint64_t n_runs, compile_ns, tune_ns;
     struct smr_memory_use use;
 };
 
@@ -81,3 +81,8 @@ bool smr_schedule_place(const struct smr_schedule *schedule, const struct smr_sh
 // emit.c: fills in program->dispatches.
 bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *program,
                        const struct smr_placement *placement);
+
+// tune.c: measure what the program's dispatches could be done by, where that is asked for and not
+// known. *changed: for some of them something else than the default is the best.
+bool smr_schedule_tune(struct smr_schedule *schedule, const struct smr_program *program,
+                       bool *changed);

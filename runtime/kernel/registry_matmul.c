@@ -311,13 +311,83 @@ const struct smr_kernel_desc smr_desc_experts = {
 
 enum { MATMUL_STEP = 32 }; // columns of w in shared memory, as in matmul.comp
 
-enum { MATMUL_PLAIN, MATMUL_UNROLLED, MATMUL_LANES, MATMUL_RUNS };
+enum { MATMUL_PLAIN, MATMUL_TILES, MATMUL_LANES, MATMUL_RUNS };
 static const struct smr_variant matmul_variants[] = {
     [MATMUL_PLAIN] = {"plain", "", 0},
-    [MATMUL_UNROLLED] = {"unrolled", "#define LONG_CODE 1\n", 0},
+    [MATMUL_TILES] = {.name = "tiles", .defines = "#define USE_TILES 1\n", .gpu = true},
     [MATMUL_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
     [MATMUL_RUNS] = {"runs", RUNS_DEFINES, RUNS_CAPABILITIES},
 };
+
+// What lib/tiles.glsl may be made for: the tile of a workgroup and that of an invocation, columns and
+// rows of y; parts of the columns of w; whether to fetch ahead.
+struct tile {
+    uint32_t o, r, sub_o, sub_r, parts, ahead;
+};
+
+// Small tiles read more for each sum, but there are more of them to fill the GPU with. Where
+// subgroups may be narrow, as on Intel's GPUs, an invocation has too few registers for more than 4 x 4
+// sums: with more the compiler falls back to half the lanes.
+static const struct tile wide_tiles[] = {
+    {128, 128, 8, 8, 1, 0}, {64, 64, 8, 4, 1, 1}, {64, 32, 8, 4, 2, 0},
+    {32, 32, 4, 4, 2, 0},   {32, 16, 4, 4, 4, 0},
+};
+static const struct tile narrow_tiles[] = {
+    {64, 64, 4, 4, 1, 0}, {64, 32, 4, 4, 2, 0}, {32, 32, 4, 4, 2, 0}, {32, 16, 4, 4, 4, 0}};
+
+enum { TILES_STEP = 32, TILES_WORKGROUPS = 128 }; // columns of a part; enough to fill a GPU
+
+static uint32_t tile_invocations(const struct tile *tile)
+{
+    return tile->o / tile->sub_o * (tile->r / tile->sub_r) * tile->parts;
+}
+
+// Bytes of shared memory: of w and x, and the sums of one part where there are several.
+static uint32_t tile_shared_size(const struct tile *tile)
+{
+    const uint32_t loaded = TILES_STEP * tile->parts * (tile->o + tile->r);
+    return (loaded + (tile->parts > 1 ? tile->o * tile->r : 4)) * (uint32_t)sizeof(float);
+}
+
+// The largest tile of which there are enough and half of which is not past the last row; else the
+// smallest that the device can do.
+static const struct tile *choose_tile(const struct smr_limits *limits,
+                                      const struct smr_matmul_push *p)
+{
+    const bool wide = limits->min_subgroup_size > 16 || limits->cpu;
+    const struct tile *tiles = wide ? wide_tiles : narrow_tiles, *chosen = NULL;
+    const size_t n = wide ? SMR_COUNT(wide_tiles) : SMR_COUNT(narrow_tiles);
+    for (size_t i = 0; i < n; i++) {
+        const struct tile *tile = &tiles[i];
+        const uint32_t size = tile_invocations(tile);
+        if (smr_workgroup_size(limits, size) != size ||
+            limits->max_shared_size < tile_shared_size(tile))
+            continue;
+        chosen = tile;
+        const uint64_t n_tiles =
+            (uint64_t)smr_div_up(p->n_out, tile->o) * smr_div_up(p->n_rows, tile->r);
+        if (tile->r / 2 < p->n_rows && n_tiles >= TILES_WORKGROUPS)
+            break;
+    }
+    return chosen;
+}
+
+// Constants: workgroup size, then the members of struct tile.
+static bool tiles_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                             const struct smr_matmul_push *p)
+{
+    const struct tile *tile = choose_tile(limits, p);
+    if (!tile || p->n_cols % unit_of(key->type) != 0)
+        return false;
+    key->constants[0] = tile_invocations(tile);
+    key->constants[1] = tile->o;
+    key->constants[2] = tile->r;
+    key->constants[3] = tile->sub_o;
+    key->constants[4] = tile->sub_r;
+    key->constants[5] = tile->parts;
+    key->constants[6] = tile->ahead;
+    return true;
+}
 
 // Constants: workgroup size, tile of output columns and rows, tile of one invocation.
 static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
@@ -332,8 +402,8 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
         key->constants[1] = RUNS_TILE_ROWS;
         return runs_specialise(key, limits, p);
     }
-    if (key->variant == MATMUL_UNROLLED && !worth_unrolling(limits))
-        return false;
+    if (key->variant == MATMUL_TILES)
+        return tiles_specialise(key, limits, p);
     // More sums per invocation read less of shared memory for each; 8 by 8 would be too many for the
     // registers of Intel's GPUs.
     const uint32_t tile_o = 64, tile_r = p->n_rows <= 32 ? 32 : 64;
@@ -371,7 +441,7 @@ const struct smr_kernel_desc smr_desc_matmul = {
     .twin = smr_twin_matmul,
     .n_bindings = 4,
     .push_size = sizeof(struct smr_matmul_push),
-    .n_constants = 5,
+    .n_constants = 7,
     .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
     .types = weight_types,
     .n_types = SMR_COUNT(weight_types),

@@ -23,7 +23,8 @@ static bool same_kernel(const struct small *s)
     struct smr_kernel_key key;
     return smr_kernel_variant_key(s->device, s->key->id, (enum smr_type)s->key->type,
                                   s->key->variant, s->push, &key) &&
-           smr_kernel_keys_equal(&key, s->key);
+           (s->key->id == SMR_KERNEL_MATMUL || // its constants are right for all sizes
+            smr_kernel_keys_equal(&key, s->key));
 }
 
 // Set a field of the push, unless another kernel would be chosen then.
@@ -94,13 +95,13 @@ static bool matmul_case(const struct small *s, void *push)
 {
     static const uint32_t outs[] = {67, 515, 1027, 2051};
     struct smr_matmul_push *p = push;
-    shrink(s, &p->n_out, outs, SMR_COUNT(outs));
     if (s->key->id == SMR_KERNEL_MATVEC) {
+        shrink(s, &p->n_out, outs, SMR_COUNT(outs));
         shrink_to(s, &p->n_cols, 4352);
     } else {
+        shrink_to(s, &p->n_out, 195);
         shrink_to(s, &p->n_cols, 1280);
-        if (!try_size(s, &p->n_rows, 69) && !try_size(s, &p->n_rows, 21))
-            shrink_to(s, &p->n_rows, 9);
+        shrink_to(s, &p->n_rows, 133);
     }
     make_parts(p);
     p->out_offset = p->n_rows == 1 ? 0 : 3;

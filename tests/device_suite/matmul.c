@@ -22,7 +22,9 @@ static const struct matmul_case more_cases[] = {
     {320, 64, 128},   {320, 200, 10, 0, 0, 9, SMR_MATMUL_ADD},
     {2048, 96, 17},   {576, 192, 77, 4, 8, 12, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
     {32, 70000, 9},   {32, 3, 3000, 5},
-    {1024, 256, 256}, {2304, 10, 70, 3, 1, 5, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
+    {1024, 256, 256}, {64, 2040, 1000}, // large enough for each of the tiles of GPUs
+    {96, 1020, 500},  {160, 1021, 250},
+    {96, 1000, 127},  {2304, 10, 70, 3, 1, 5, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
 };
 
 static void run(struct suite *s, enum smr_type type, const struct matmul_case *table, size_t n)

@@ -6,7 +6,9 @@
 // of w, neighbours taking neighbouring units; then their partial sums are added up. For processors
 // there are lib/lanes.glsl and lib/runs.glsl instead.
 #include "lib/weights.glsl"
-#define HAS_PARTS 1
+#ifndef EXPERTS
+#define FUSES 1 // norms, gates, parts
+#endif
 #include "lib/matmul.glsl"
 
 #ifdef USE_RUNS
@@ -18,13 +20,14 @@ void main()
     if (!find_expert())
         return;
 #endif
-    uint n = (push.n_out + gl_NumWorkGroups.x - 1u) / gl_NumWorkGroups.x;
+    uint step = GATED ? 2u : 1u, n_steps = push.n_out / step;
+    uint n = (n_steps + gl_NumWorkGroups.x - 1u) / gl_NumWorkGroups.x * step;
     uint first = min(gl_WorkGroupID.x * n, push.n_out);
 #ifdef EXPERTS
-    multiply_row(first, min(n, push.n_out - first), 0u);
+    multiply_rows(first, min(n, push.n_out - first), 0u);
 #else
     for (uint r = 0u; r < push.n_rows; r++)
-        multiply_row(first, min(n, push.n_out - first), r);
+        multiply_rows(first, min(n, push.n_out - first), r);
 #endif
 }
 #elif defined(USE_LANES)
@@ -52,28 +55,35 @@ layout(constant_id = 2) const uint OUT_ROWS = 4u;
 
 #define WORKGROUP_SIZE gl_WorkGroupSize.x
 
-const uint N_SUMS = OUT_ROWS * N_ROWS; // sum o * N_ROWS + r
+const uint N_PRODUCTS = OUT_ROWS * N_ROWS; // product o * N_ROWS + r
+// With NORM, sums of squares of the rows of x are taken along the way, and come after them.
+const uint N_SUMS = N_PRODUCTS + (FUSED >> 2 & 1u) * N_ROWS;
+const uint FIRST_SQUARES = N_SUMS - N_ROWS;
 
 shared float parts[N_SUMS * WORKGROUP_SIZE]; // with subgroups, only one of each subgroup is used
 
-// Add up the invocations' sums and store them.
-void finish(float sums[N_SUMS], uint first)
-{
-    uint me = gl_LocalInvocationID.x;
 #ifdef USE_SUBGROUP
+void add_up(float sums[N_SUMS])
+{
     [[unroll]] for (uint i = 0u; i < N_SUMS; i++) {
         float sum = subgroupAdd(sums[i]);
         if (subgroupElect())
             parts[i * WORKGROUP_SIZE + gl_SubgroupID] = sum;
     }
     barrier();
-    for (uint i = me; i < N_SUMS; i += WORKGROUP_SIZE) {
-        float sum = 0.0;
-        for (uint j = 0u; j < gl_NumSubgroups; j++)
-            sum += parts[i * WORKGROUP_SIZE + j];
-        store_sum(first + i / N_ROWS, i % N_ROWS, sum);
-    }
+}
+
+float total(uint i)
+{
+    float sum = 0.0;
+    for (uint j = 0u; j < gl_NumSubgroups; j++)
+        sum += parts[i * WORKGROUP_SIZE + j];
+    return sum;
+}
 #else
+void add_up(float sums[N_SUMS])
+{
+    uint me = gl_LocalInvocationID.x;
     [[dont_unroll]] for (uint i = 0u; i < N_SUMS; i++)
         parts[i * WORKGROUP_SIZE + me] = sums[i];
     barrier();
@@ -84,9 +94,26 @@ void finish(float sums[N_SUMS], uint first)
         }
         barrier();
     }
-    for (uint i = me; i < N_SUMS; i += WORKGROUP_SIZE)
-        store_sum(first + i / N_ROWS, i % N_ROWS, parts[i * WORKGROUP_SIZE]);
+}
+
+float total(uint i)
+{
+    return parts[i * WORKGROUP_SIZE];
+}
 #endif
+
+// Add up the invocations' sums and store what they make.
+void finish(float sums[N_SUMS], uint first)
+{
+    add_up(sums);
+    for (uint i = gl_LocalInvocationID.x; i < N_PRODUCTS; i += WORKGROUP_SIZE) {
+        uint o = i / N_ROWS, r = i % N_ROWS;
+        float factor = NORMED ? norm_factor(total(FIRST_SQUARES + r)) : 1.0;
+        if (!GATED)
+            store_sum(first + o, r, factor * total(i));
+        else if ((o & 1u) == 0u)
+            store_gated(first + o, r, factor * total(i), factor * total(i + N_ROWS));
+    }
 }
 
 void main()
@@ -117,9 +144,15 @@ void main()
                 bits[o] = load_bits(row[o], u, s);
             uint column = unit_column(u) + s * STEP_COLUMNS;
             MAYBE_UNROLL for (uint q = 0u; q < STEP_QUADS; q++) {
+                uint c = column + quad_column(q);
                 vec4 in_x[N_ROWS];
-                [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
-                    in_x[r] = load_x(X_ROW(r) + column + quad_column(q));
+                [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
+                    in_x[r] = load_x(X_ROW(r) + c);
+                    if (NORMED) {
+                        sums[FIRST_SQUARES + r] += dot(in_x[r], in_x[r]);
+                        in_x[r] *= load_norm(c);
+                    }
+                }
                 [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++) {
                     vec4 w = quad(scales[o], bits[o], s, q);
                     [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
@@ -131,8 +164,15 @@ void main()
 #ifdef PLAIN_FLOATS
     uint c = n_units * UNIT + gl_LocalInvocationID.x;
     if (gl_LocalInvocationID.x < UNIT && c < push.n_cols) {
-        [[unroll]] for (uint i = 0u; i < N_SUMS; i++)
-            sums[i] += weight(row[i / N_ROWS], c) * x[X_ROW(i % N_ROWS) + c];
+        [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
+            float value = x[X_ROW(r) + c];
+            if (NORMED) {
+                sums[FIRST_SQUARES + r] += value * value;
+                value *= norm_of(c);
+            }
+            [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++)
+                sums[o * N_ROWS + r] += weight(row[o], c) * value;
+        }
     }
 #endif
     float results[N_SUMS]; // a copy, so that indexing it leaves the sums in registers

@@ -117,6 +117,7 @@ static void make_matmul(struct smr_case *c, const struct smr_case_params *params
     c->operands[1] = smr_case_floats(c, (size_t)(p->n_rows - 1) * p->in_stride + p->n_cols, 1.0f);
     c->operands[2] = floats_if(c, p->flags & SMR_MATMUL_BIAS, n_bias, 1.0f);
     c->operands[3] = smr_case_floats(c, (size_t)(p->n_rows - 1) * p->out_stride + n_y, 1.0f);
+    c->operands[4] = floats_if(c, p->flags & SMR_MATVEC_NORM, p->n_cols, 1.0f);
 }
 
 // ---- rope_store -------------------------------------------------------------------------------

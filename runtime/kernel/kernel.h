@@ -75,15 +75,21 @@ struct smr_norm_push {
 
 // matvec (n_rows 1 to 8) and matmul (any n_rows):
 //   y[r, out_offset + o] = sum over c of w[o, c] * x[r, c]  (+ bias[out_offset + o])  (+ y before)
-// Bindings: 0 w, type [n_out, n_cols]; 1 x, f32; 2 bias, f32 (anything without BIAS); 3 y, f32.
+// Bindings: 0 w, type [n_out, n_cols]; 1 x, f32; 2 bias, f32 (anything without BIAS); 3 y, f32; of
+// matvec also 4 norm, f32 [n_cols] (anything without NORM).
 //
-// matvec of one row may have several matrices of one type and n_cols, whose rows count as those of
-// one: queries, keys and values, or gate and up, in one dispatch. Row o of weights is of the last
-// part whose `begin` is not above o; its bytes are looked for at `weight` bytes from where they
-// would be without parts, its bias and y at `bias` and `y` elements from there, modulo 2^32. Parts
-// are sorted by `begin`, the first begins at 0, and the last fills up the array. Other products
-// have one matrix, whose `weight` all three parts have: the byte of binding 0 where it begins.
-enum { SMR_MATMUL_BIAS = 1, SMR_MATMUL_ADD = 2 };
+// matvec may have several matrices of one type and n_cols, whose rows count as those of one: queries,
+// keys and values, or gate and up, in one dispatch. Row o of weights is of the last part whose
+// `begin` is not above o; its bytes are looked for at `weight` bytes from where they would be without
+// parts, its bias and y at `bias` and `y` elements from there, modulo 2^32. Parts are sorted by
+// `begin`, the first begins at 0, and the last fills up the array. matmul has one matrix, whose
+// `weight` all three parts have: the byte of binding 0 where it begins.
+//
+// What else matvec does for its neighbours, and matmul does not:
+//   NORM: x is normed first: x[r, c] / sqrt(mean over c of x[r, c]^2 + eps) * norm[c], as kernel norm
+//   GATED: the first half of the n_out rows of weights are a gate, the other half go up:
+//          y[r, o] = act(w[o] x[r]) * (w[n_out / 2 + o] x[r]) for o < n_out / 2; no bias, no ADD
+enum { SMR_MATMUL_BIAS = 1, SMR_MATMUL_ADD = 2, SMR_MATVEC_NORM = 4, SMR_MATVEC_GATED = 8 };
 enum { SMR_MATVEC_MAX_ROWS = 8, SMR_MATVEC_MAX_PARTS = 3 };
 struct smr_matmul_part {
     uint32_t begin, weight, y, bias;
@@ -94,6 +100,8 @@ struct smr_matmul_push {
     uint32_t out_offset; // of this part of a weight that is split by rows
     uint32_t flags;
     struct smr_matmul_part parts[SMR_MATVEC_MAX_PARTS];
+    uint32_t activation; // enum smr_activation with GATED, not SOFTCAP
+    float eps;           // with NORM
 };
 
 // rope_store: rotate queries in place, and rotate keys into the KV cache with values beside them.

@@ -175,17 +175,40 @@ static const struct smr_variant matvec_variants[] = {
 
 enum { MATVEC_WORKGROUPS = 512 };
 
-// Constants: workgroup size, n_rows, rows of weights of a workgroup.
+// What a push asks for besides the product, as the shader's constant 5.
+static uint32_t fused_flags(const struct smr_matmul_push *p)
+{
+    const bool gated = p->flags & SMR_MATVEC_GATED;
+    return (p->flags & (SMR_MATVEC_NORM | SMR_MATVEC_GATED)) | (gated ? p->activation << 8 : 0);
+}
+
+static bool fused_fits(const struct smr_matmul_push *p)
+{
+    if (!(p->flags & SMR_MATVEC_GATED))
+        return true;
+    return p->n_out % 2 == 0 && !p->out_offset && p->activation < SMR_ACT_SOFTCAP &&
+           !(p->flags & (SMR_MATMUL_BIAS | SMR_MATMUL_ADD));
+}
+
+enum { MATVEC_RUNS_MAX_NORM = 8192 }; // columns: an invocation keeps them all
+
+// Constants: workgroup size, n_rows, rows of weights of a workgroup; two of lib/lanes.glsl; what is
+// fused; columns that lib/runs.glsl norms.
 static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
 {
     const struct smr_matmul_push *p = push;
-    if (!p->n_rows || p->n_rows > SMR_MATVEC_MAX_ROWS || !matmul_fits(key->type, p))
+    const bool normed = p->flags & SMR_MATVEC_NORM, gated = p->flags & SMR_MATVEC_GATED;
+    if (!p->n_rows || p->n_rows > SMR_MATVEC_MAX_ROWS || !matmul_fits(key->type, p) ||
+        !fused_fits(p))
         return false;
+    key->constants[5] = fused_flags(p);
     if (key->variant == MATVEC_LANES)
         return lanes_specialise(key, limits, p->n_rows);
-    if (key->variant == MATVEC_RUNS)
-        return runs_specialise(key, limits, p);
+    if (key->variant == MATVEC_RUNS) {
+        key->constants[6] = normed ? p->n_cols : 1;
+        return key->constants[6] <= MATVEC_RUNS_MAX_NORM && runs_specialise(key, limits, p);
+    }
     if (key->variant == MATVEC_UNROLLED && !worth_unrolling(limits))
         return false;
     // No more invocations than there are units in a row, nor than two subgroups' worth.
@@ -197,7 +220,7 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
     // Several rows of weights share what is read of x, but leave enough workgroups to fill a GPU. With
     // more than two rows of x, four would spill on Intel's GPUs.
     uint32_t out_rows = p->n_rows <= 2 ? 4 : 2;
-    while (out_rows > 1 && p->n_out / out_rows < MATVEC_WORKGROUPS)
+    while (out_rows > (gated ? 2 : 1) && p->n_out / out_rows < MATVEC_WORKGROUPS)
         out_rows /= 2;
     key->constants[2] = out_rows;
     return true;
@@ -224,10 +247,10 @@ static uint32_t matvec_weights_per_round(const struct smr_kernel_key *key)
 const struct smr_kernel_desc smr_desc_matvec = {
     .name = "matvec",
     .twin = smr_twin_matvec,
-    .n_bindings = 4,
+    .n_bindings = 5,
     .push_size = sizeof(struct smr_matmul_push),
-    .n_constants = 5,
-    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
+    .n_constants = 7,
+    .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE, SMR_READ},
     .types = weight_types,
     .n_types = SMR_COUNT(weight_types),
     .variants = matvec_variants,
@@ -394,7 +417,7 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
                               const void *push)
 {
     const struct smr_matmul_push *p = push;
-    if (!matmul_fits(key->type, p))
+    if (!matmul_fits(key->type, p) || fused_flags(p))
         return false;
     if (key->variant == MATMUL_LANES)
         return lanes_specialise(key, limits, p->n_rows <= 32 ? 8 : 16);

@@ -78,10 +78,12 @@ static bool norm_case(const struct small *s, void *push)
     return s->number < 2;
 }
 
-// One matrix that does not begin with its binding; or, where there is one row, three of them.
+// One matrix that does not begin with its binding; two, where one is a gate; three, where there is one
+// row.
 static void make_parts(struct smr_matmul_push *p)
 {
-    const uint32_t n_parts = p->n_rows == 1 ? SMR_MATVEC_MAX_PARTS : 1;
+    const bool gated = p->flags & SMR_MATVEC_GATED;
+    const uint32_t n_parts = gated ? 2 : p->n_rows == 1 ? SMR_MATVEC_MAX_PARTS : 1;
     for (uint32_t i = 0; i < SMR_MATVEC_MAX_PARTS; i++) {
         const uint32_t part = smr_min_u32(i, n_parts - 1);
         p->parts[i] = (struct smr_matmul_part){.begin = p->n_out / n_parts * part,
@@ -93,10 +95,12 @@ static void make_parts(struct smr_matmul_push *p)
 
 static bool matmul_case(const struct small *s, void *push)
 {
-    static const uint32_t outs[] = {67, 515, 1027, 2051};
+    static const uint32_t outs[] = {67, 515, 1027, 2051}, gated_outs[] = {70, 518, 1030, 2054};
     struct smr_matmul_push *p = push;
+    const uint32_t fused = p->flags & (SMR_MATVEC_NORM | SMR_MATVEC_GATED);
+    const bool gated = fused & SMR_MATVEC_GATED;
     if (s->key->id == SMR_KERNEL_MATVEC) {
-        shrink(s, &p->n_out, outs, SMR_COUNT(outs));
+        shrink(s, &p->n_out, gated ? gated_outs : outs, SMR_COUNT(outs));
         shrink_to(s, &p->n_cols, 4352);
     } else {
         shrink_to(s, &p->n_out, 195);
@@ -104,10 +108,11 @@ static bool matmul_case(const struct small *s, void *push)
         shrink_to(s, &p->n_rows, 133);
     }
     make_parts(p);
-    p->out_offset = p->n_rows == 1 ? 0 : 3;
+    p->out_offset = p->n_rows == 1 || gated ? 0 : 3;
     p->in_stride = p->n_cols;
     p->out_stride = p->n_out + 5;
-    p->flags = SMR_MATMUL_BIAS | SMR_MATMUL_ADD;
+    p->flags = fused | (gated ? 0 : SMR_MATMUL_BIAS | SMR_MATMUL_ADD);
+    p->eps = 0.1f; // that it shows
     return s->number < 1;
 }
 

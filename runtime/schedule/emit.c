@@ -180,7 +180,7 @@ static bool overlap(const struct smr_binding *a, const struct smr_binding *b)
            b->offset < a->offset + a->size;
 }
 
-enum { WEIGHTS, IN, BIAS, OUT, N_MATMUL_BINDINGS };
+enum { WEIGHTS, IN, BIAS, OUT, NORM, N_MATMUL_BINDINGS };
 
 // Shift all parts by what the bindings now begin earlier.
 static void move_parts(struct smr_matmul_part *parts, uint32_t n, const struct smr_binding *from,
@@ -255,7 +255,8 @@ static void emit_matmul(struct emitter *e)
             [WEIGHTS] = part->binding,
             [IN] = in,
             [BIAS] = e->op->bias ? binding_of(e, e->op->bias) : in,
-            [OUT] = binding_of(e, e->op->out)};
+            [OUT] = binding_of(e, e->op->out),
+            [NORM] = in};
         enum smr_kernel_id id = matmul_kernel(e, n_rows);
         if (id != SMR_KERNEL_MATVEC || weight->n_parts > 1 || !join_last(e, type, bindings, &push))
             emit(e, id, type, bindings, &push);

@@ -14,6 +14,20 @@ vec4 load_x(uint at)
     return vec4(x[at], x[at + 1u], x[at + 2u], x[at + 3u]);
 }
 
+#ifdef FUSES
+// Flags NORM and GATED, and from bit 8 on the activation: what is not asked for costs nothing.
+layout(constant_id = 5) const uint FUSED = 0u;
+#include "lib/activation.glsl"
+
+layout(std430, binding = 4) restrict readonly buffer Norm
+{
+    float norm[];
+};
+#else
+const uint FUSED = 0u;
+#endif
+const bool NORMED = (FUSED & 4u) != 0u, GATED = (FUSED & 8u) != 0u;
+
 #ifdef EXPERTS
 layout(std430, binding = 2) restrict readonly buffer Choices
 {
@@ -74,6 +88,8 @@ layout(std430, push_constant) uniform Push
     uint out_offset;
     uint flags;
     uint parts[12]; // three times begin, weight, y, bias; matmul has one matrix
+    uint activation;
+    float eps;
 }
 push;
 
@@ -86,7 +102,7 @@ const uint BIAS = 1u, ADD = 2u;
 uvec3 part_of(uint o)
 {
     uvec3 part = uvec3(push.parts[1], 0u, 0u);
-#ifdef HAS_PARTS
+#ifdef FUSES
     if (o >= push.parts[8])
         part = uvec3(push.parts[9], push.parts[10], push.parts[11]);
     else if (o >= push.parts[4])
@@ -97,9 +113,12 @@ uvec3 part_of(uint o)
     return part;
 }
 
-// The first byte of row o of w.
+// The first byte of row o of w. With GATED rows of the gate and of what it gates count in turn, so that
+// those that make one result are neighbours.
 uint row_of(uint o)
 {
+    if (GATED)
+        o = (o & 1u) * (push.n_out / 2u) + o / 2u;
     return o * ROW_SIZE(push.n_cols) + part_of(o).x;
 }
 
@@ -116,4 +135,43 @@ void store_sum(uint o, uint r, float sum)
         sum += y[at];
     y[at] = sum;
 }
+#endif
+
+#ifdef FUSES
+// What rows o and o + 1 make, a gate and what it gates.
+void store_gated(uint o, uint r, float gate, float up)
+{
+    if (o >= push.n_out || r >= push.n_rows)
+        return;
+    const uint activation = FUSED >> 8;
+    float value;
+#ifdef USE_RUNS
+    if (activation == SILU || activation == GELU_TANH)
+        value = sigmoid_activate(activation, gate);
+    else
+#endif
+        value = activate(activation, 1.0, gate);
+    y[r * push.out_stride + o / 2u + push.parts[2]] = value * up;
+}
+
+float norm_of(uint c)
+{
+    return norm[c];
+}
+
+vec4 load_norm(uint c)
+{
+    return vec4(norm[c], norm[c + 1u], norm[c + 2u], norm[c + 3u]);
+}
+
+// What x of a row is multiplied with, besides the norm's weights, given its sum of squares.
+float norm_factor(float squares)
+{
+    return 1.0 / sqrt(squares / float(push.n_cols) + push.eps);
+}
+#else
+void store_gated(uint o, uint r, float gate, float up) {}
+float norm_of(uint c) { return 1.0; }
+vec4 load_norm(uint c) { return vec4(1.0); }
+float norm_factor(float squares) { return 1.0; }
 #endif

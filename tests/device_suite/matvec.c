@@ -59,6 +59,64 @@ static void run_parts(struct suite *s, enum smr_type type, uint32_t n_cols, cons
               &(struct smr_case_params){.id = SMR_KERNEL_MATVEC, .type = type, .push = &push});
 }
 
+// With what matvec does for its neighbours: the input normed, the two halves of the weights a gate and
+// what it gates, which lie in memory the other way round.
+static const struct fused_case {
+    uint32_t n_cols, n_out, n_rows;
+    uint32_t flags;
+    enum smr_activation activation;
+} fused_cases[] = {
+    {768, 2051, 1, SMR_MATVEC_NORM | SMR_MATMUL_ADD, 0},
+    {256, 46, 3, SMR_MATVEC_NORM | SMR_MATVEC_GATED, SMR_ACT_SILU},
+    {256, 2054, 1, SMR_MATVEC_GATED, SMR_ACT_GELU_TANH},
+};
+
+static const struct fused_case odd_fused_cases[] = {
+    {1, 2, 1, SMR_MATVEC_NORM | SMR_MATVEC_GATED, SMR_ACT_RELU},
+    {577, 10, 2, SMR_MATVEC_NORM, 0},
+    {1031, 6, 5, SMR_MATVEC_NORM | SMR_MATVEC_GATED, SMR_ACT_GELU},
+};
+
+static const struct fused_case more_fused_cases[] = {
+    {32, 2, 1, SMR_MATVEC_GATED, SMR_ACT_GELU},
+    {320, 34, 8, SMR_MATVEC_NORM | SMR_MATVEC_GATED, SMR_ACT_GELU_TANH},
+    {2048, 130, 1, SMR_MATVEC_NORM | SMR_MATVEC_GATED, SMR_ACT_SILU},
+    {4864, 18, 1, SMR_MATVEC_NORM | SMR_MATMUL_BIAS, 0},
+    {8192, 17, 4, SMR_MATVEC_NORM, 0},
+    {576, 1030, 2, SMR_MATVEC_GATED, SMR_ACT_RELU},
+    {32, 262148, 1, SMR_MATVEC_NORM | SMR_MATVEC_GATED, SMR_ACT_SILU},
+};
+
+static void run_fused(struct suite *s, enum smr_type type, const struct fused_case *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct fused_case *c = &table[i];
+        const bool gated = c->flags & SMR_MATVEC_GATED;
+        const uint32_t half = gated ? c->n_out / 2 : c->n_out;
+        const uint32_t size = half * (uint32_t)smr_type_size(type, c->n_cols);
+        const uint32_t step = (uint32_t)smr_align_up(size, 32) + 64;
+        struct smr_matmul_push push = {.n_cols = c->n_cols,
+                                       .n_out = c->n_out,
+                                       .n_rows = c->n_rows,
+                                       .in_stride = c->n_cols + 3,
+                                       .out_stride = half + 2,
+                                       .flags = c->flags,
+                                       .activation = c->activation,
+                                       .eps = 0.1f}; // that it shows
+        for (int j = 0; j < SMR_MATVEC_MAX_PARTS; j++)
+            push.parts[j] = (struct smr_matmul_part){.weight = gated ? step : 32, .y = gated};
+        for (int j = 1; j < SMR_MATVEC_MAX_PARTS && gated; j++)
+            push.parts[j] = (struct smr_matmul_part){.begin = half, .weight = 32 - size};
+        suite_run(s,
+                  suite_printf(s, "%u rows of %u to %u%s, activation %u%s%s%s", c->n_rows,
+                               c->n_cols, c->n_out, gated ? " gated" : "", c->activation,
+                               c->flags & SMR_MATVEC_NORM ? ", norm" : "",
+                               c->flags & SMR_MATMUL_BIAS ? ", bias" : "",
+                               c->flags & SMR_MATMUL_ADD ? ", add" : ""),
+                  &(struct smr_case_params){.id = SMR_KERNEL_MATVEC, .type = type, .push = &push});
+    }
+}
+
 static void run(struct suite *s, enum smr_type type, const struct matmul_case *table, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -73,8 +131,12 @@ void suite_matvec(struct suite *s)
         run(s, types[i], cases, SMR_COUNT(cases));
         run_parts(s, types[i], 256, (const uint32_t[]){37, 130, 4});
         run_parts(s, types[i], 768, (const uint32_t[]){70, 5, 0});
-        if (smr_type_info(types[i])->block_elements == 1)
+        run_fused(s, types[i], fused_cases, SMR_COUNT(fused_cases));
+        if (smr_type_info(types[i])->block_elements == 1) {
             run(s, types[i], odd_cases, SMR_COUNT(odd_cases));
+            run_fused(s, types[i], odd_fused_cases, SMR_COUNT(odd_fused_cases));
+        }
     }
     run(s, SMR_Q5_0, more_cases, SMR_COUNT(more_cases));
+    run_fused(s, SMR_Q5_0, more_fused_cases, SMR_COUNT(more_fused_cases));
 }

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <math.h>
 
-static float activate(enum smr_activation activation, float param, float x)
+float smr_activate(enum smr_activation activation, float param, float x)
 {
     switch (activation) {
     case SMR_ACT_SILU:
@@ -31,7 +31,7 @@ void smr_twin_activate(const struct smr_twin_args *args)
     float *y = args->bindings[2];
     for (size_t row = 0; row < p->n_rows; row++) {
         for (size_t col = 0; col < p->n_cols; col++) {
-            float value = activate(activation, p->param, gate[row * p->gate_stride + col]);
+            float value = smr_activate(activation, p->param, gate[row * p->gate_stride + col]);
             if (!(p->flags & SMR_ACTIVATE_NO_UP))
                 value *= up[row * p->up_stride + col];
             y[row * p->out_stride + col] = value;

@@ -18,3 +18,6 @@ size_t smr_cache_vector(size_t slot, size_t head, size_t n_kv_heads, size_t page
 // are multiples of 32.
 void smr_cache_write(enum smr_type type, void *cache, size_t first, const float *from, uint32_t n);
 void smr_cache_read(enum smr_type type, const void *cache, size_t first, float *to, uint32_t n);
+
+// act(x); `param` is that of SMR_ACT_SOFTCAP.
+float smr_activate(enum smr_activation activation, float param, float x);

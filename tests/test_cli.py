@@ -25,7 +25,8 @@ GOLDEN = os.path.join(HERE, "golden")
 BPE = os.path.join(GOLDEN, "llama-text-bpe.gguf")
 SPM = os.path.join(GOLDEN, "gemma3-text-spm.gguf")
 BARE = os.path.join(GOLDEN, "llama-d8-gqa3.gguf")  # without a tokenizer
-COMMANDS = ["run", "summarize", "info", "tokenize", "convert", "devices", "check", "bench"]
+COMMANDS = ["run", "summarize", "info", "tokenize", "convert", "devices", "check", "bench",
+            "tune"]
 SHELLS = ["bash", "zsh", "fish"]
 REFERENCE = ["--device", "reference"]
 GPUS = ["discrete", "integrated"]
@@ -507,6 +508,19 @@ def threads():
                                      device["id"], "-t", "1"))
             assert out["threads"] == 1 <= device["threads"], out
     assert "-t: -1" in error_of("run", BPE, "-p", "x", "-t", "-1", code=2)
+
+
+@test
+def tuning():
+    assert "nothing to choose" in text_of("tune", BPE, *REFERENCE)
+    for device in json.loads(text_of("devices", "--json")):
+        if device["usable"] and device["backend"] == "vulkan":
+            args = ["tune", BPE, "--device", device["id"], "-b", "16", "--json"]
+            results = json.loads(text_of(*args))["results"]
+            assert results and all(r["chosen_us"] <= r["default_us"] for r in results), results
+            assert {r["n_rows"] for r in results} >= {1, 2, 16}, results
+            break
+    assert "nowhere" in error_of("tune", "nowhere", code=3)
 
 
 @test

@@ -273,6 +273,8 @@ struct smr_kernel_key {
     uint32_t subgroup_size;                // required; 0: the driver's choice
 };
 
+bool smr_kernel_keys_equal(const struct smr_kernel_key *a, const struct smr_kernel_key *b);
+
 struct smr_kernel_desc {
     const char *name; // "matvec": shaders/matvec.comp, kernel/twin/matvec.c
     smr_twin_fn *twin;

@@ -27,8 +27,6 @@ bool smr_limits_want_runs(const struct smr_limits *limits);
 // become one, which finds nothing to do.
 void smr_spread_groups(uint64_t n, uint32_t groups[3]);
 
-bool smr_kernel_keys_equal(const struct smr_kernel_key *a, const struct smr_kernel_key *b);
-
 // Lists that many rows share: types { SMR_F32 }; variants { plain } and { plain, subgroup }.
 extern const enum smr_type smr_types_f32[1];
 extern const enum smr_type smr_types_cache[3];

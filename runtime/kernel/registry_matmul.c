@@ -38,25 +38,32 @@ static bool matmul_fits(uint32_t type, const struct smr_matmul_push *p)
            (uint64_t)p->n_rows * p->out_stride <= UINT32_MAX;
 }
 
-// Of matmul, which takes any number of rows, numbers that differ little are one.
-enum { SHAPE_LEAST_ROWS = 16, SHAPE_MOST_ROWS = 256 };
+// Of matmul numbers of rows that differ little are one; matvec is compiled for each.
+enum { SHAPE_MOST_ROWS = 256 };
 
 static uint32_t rows_bucket(uint32_t n_rows)
 {
-    uint32_t bucket = SHAPE_LEAST_ROWS;
+    uint32_t bucket = 1;
     while (bucket < n_rows && bucket < SHAPE_MOST_ROWS)
         bucket *= 2;
-    return n_rows <= SMR_MATVEC_MAX_ROWS ? n_rows : bucket;
+    return bucket;
 }
 
-static uint64_t matmul_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
+static uint64_t matvec_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
 {
     const struct smr_matmul_push *p = push;
     shape[0] = p->n_cols;
     shape[1] = p->n_out;
-    shape[2] = rows_bucket(p->n_rows);
+    shape[2] = p->n_rows;
     shape[3] = p->flags;
     return (uint64_t)p->n_cols * p->n_out * p->n_rows;
+}
+
+static uint64_t matmul_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
+{
+    const uint64_t work = matvec_shape(push, shape);
+    shape[2] = rows_bucket(shape[2]);
+    return work;
 }
 
 // Where subgroups are as narrow as a processor's vectors, a processor runs them: there unrolled code
@@ -257,7 +264,7 @@ const struct smr_kernel_desc smr_desc_matvec = {
     .n_variants = SMR_COUNT(matvec_variants),
     .tolerance = 1e-10,
     .specialise = matvec_specialise,
-    .shape = matmul_shape,
+    .shape = matvec_shape,
     .groups = matvec_groups,
     .weights_per_round = matvec_weights_per_round,
 };

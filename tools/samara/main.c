@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 extern const struct command run_command, summarize_command, info_command, tokenize_command,
-    convert_command, devices_command, check_command, bench_command;
+    convert_command, devices_command, check_command, bench_command, tune_command;
 
 const struct command *const commands[] = {
-    &run_command,     &summarize_command, &info_command,  &tokenize_command,
-    &convert_command, &devices_command,   &check_command, &bench_command,
+    &run_command,     &summarize_command, &info_command,  &tokenize_command, &convert_command,
+    &devices_command, &check_command,     &bench_command, &tune_command,
 };
 const size_t n_commands = sizeof commands / sizeof commands[0];
 

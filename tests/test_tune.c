@@ -1,0 +1,211 @@
+// test_tune.c - choosing kernels by measuring: choices are candidates, are kept, and come back.
+//
+// On the first device that takes shaders; a processor's offer at least two variants of matvec to
+// one that is asked for everything.
+#include "device_fixture.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/tune.h"
+
+// A kernel set on a device, with its cache in `folder`.
+struct subject {
+    smr_context *context;
+    smr_device *device;
+    struct smr_kernel_set *set;
+    struct smr_measure_inputs inputs;
+};
+
+static const struct smr_matmul_push push = {
+    .n_cols = 256, .n_out = 96, .n_rows = 1, .in_stride = 256, .out_stride = 96};
+
+static smr_device *open_any(smr_context *context)
+{
+    static const char *const ids[] = {"vulkan", "opencl"};
+    for (size_t i = 0; i < SMR_COUNT(ids); i++) {
+        smr_device *device = smr_device_open(context, ids[i]);
+        if (device)
+            return device;
+        smr_context_clear_error(context);
+    }
+    return NULL;
+}
+
+static bool open_subject(struct subject *s, const struct test_folder *folder, enum smr_kernels mode)
+{
+    *s = (struct subject){.context = test_context(NULL, folder->path)};
+    assert_non_null(s->context);
+    s->device = open_any(s->context);
+    if (!s->device)
+        return false;
+    s->set = smr_kernel_set_create(s->device, mode);
+    assert_non_null(s->set);
+    const struct smr_case_params params = {
+        .id = SMR_KERNEL_MATVEC, .type = SMR_Q4_0, .push = &push};
+    assert_true(smr_measure_inputs_init(&s->inputs, s->device, &params, 1 << 20));
+    return true;
+}
+
+static void close_subject(struct subject *s)
+{
+    smr_measure_inputs_finish(&s->inputs);
+    smr_kernel_set_destroy(s->set);
+    smr_device_close(s->device);
+    smr_context_destroy(s->context);
+}
+
+static void tune(struct subject *s)
+{
+    const struct smr_tune_params params = {
+        .args = s->inputs.args, .n_args = s->inputs.n_args, .budget_ns = 200000, .all = true};
+    assert_true(smr_kernel_tune(s->set, SMR_KERNEL_MATVEC, SMR_Q4_0, &params));
+}
+
+static bool is_candidate(struct subject *s, const struct smr_kernel_key *key)
+{
+    struct smr_kernel_key candidate;
+    for (uint32_t i = 0; smr_kernel_candidate(s->set, key->id, SMR_Q4_0, &push, i, &candidate); i++)
+        if (smr_kernel_keys_equal(key, &candidate))
+            return true;
+    return false;
+}
+
+static const struct smr_tuned *known(struct subject *s)
+{
+    return smr_kernel_tuned(s->set, SMR_KERNEL_MATVEC, SMR_Q4_0, &push);
+}
+
+// What smr_kernel_choose() gives.
+static struct smr_kernel_key chosen(struct subject *s)
+{
+    struct smr_kernel_key key;
+    assert_true(smr_kernel_choose(s->set, SMR_KERNEL_MATVEC, SMR_Q4_0, &push, &key));
+    return key;
+}
+
+static void test_chosen_and_kept(void **state)
+{
+    (void)state;
+    struct test_folder folder;
+    struct subject s;
+    test_folder_make(&folder);
+    if (!open_subject(&s, &folder, SMR_KERNELS_TUNED)) {
+        skip_test("no device takes shaders");
+        smr_context_destroy(s.context);
+        test_folder_remove(&folder);
+        return;
+    }
+    const struct smr_kernel_key usual = chosen(&s);
+    assert_false(known(&s)->known);
+    tune(&s);
+    const struct smr_tuned first = *known(&s);
+    assert_true(first.known && first.n_candidates >= 2);
+    assert_true(smr_kernel_keys_equal(&first.usual, &usual));
+    assert_true(is_candidate(&s, &first.key));
+    assert_true(first.seconds > 0 && first.seconds <= first.usual_seconds);
+    const struct smr_kernel_key key = chosen(&s);
+    assert_true(smr_kernel_keys_equal(&key, &first.key));
+    close_subject(&s);
+
+    // Another process finds it; another mode has choices of its own.
+    assert_true(open_subject(&s, &folder, SMR_KERNELS_TUNED));
+    const struct smr_tuned second = *known(&s);
+    assert_true(second.known && !second.n_candidates);
+    assert_true(smr_kernel_keys_equal(&second.key, &first.key));
+    assert_true(second.seconds == first.seconds);
+    close_subject(&s);
+    assert_true(open_subject(&s, &folder, SMR_KERNELS_F32));
+    assert_false(known(&s)->known);
+    close_subject(&s);
+    test_folder_remove(&folder);
+}
+
+// Write over a part of every kept choice.
+static void damage(const struct test_folder *folder)
+{
+    DIR *dir = opendir(folder->path);
+    uint32_t n = 0;
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        const char *suffix = strrchr(entry->d_name, '.');
+        if (!suffix || strcmp(suffix, ".tuning") != 0)
+            continue;
+        FILE *file = fopen(test_path(folder, entry->d_name), "r+b");
+        assert_non_null(file);
+        assert_int_equal(fseek(file, -20, SEEK_END), 0);
+        assert_int_equal(fwrite("damaged", 1, 7, file), 7);
+        fclose(file);
+        n++;
+    }
+    closedir(dir);
+    assert_true(n > 0);
+}
+
+static void test_damaged_choices(void **state)
+{
+    (void)state;
+    struct test_folder folder;
+    struct subject s;
+    test_folder_make(&folder);
+    if (!open_subject(&s, &folder, SMR_KERNELS_TUNED)) {
+        skip_test("no device takes shaders");
+        smr_context_destroy(s.context);
+        test_folder_remove(&folder);
+        return;
+    }
+    const struct smr_kernel_key usual = chosen(&s);
+    tune(&s);
+    close_subject(&s);
+    damage(&folder);
+    assert_true(open_subject(&s, &folder, SMR_KERNELS_TUNED));
+    assert_false(known(&s)->known);
+    const struct smr_kernel_key key = chosen(&s);
+    assert_true(smr_kernel_keys_equal(&key, &usual));
+    close_subject(&s);
+    test_folder_remove(&folder);
+}
+
+// With plain kernels there is nothing to choose.
+static void test_plain(void **state)
+{
+    (void)state;
+    struct test_folder folder;
+    struct subject s;
+    struct smr_kernel_key key;
+    test_folder_make(&folder);
+    if (open_subject(&s, &folder, SMR_KERNELS_PLAIN)) {
+        assert_int_equal(chosen(&s).variant, 0);
+        assert_true(smr_kernel_candidate(s.set, SMR_KERNEL_MATVEC, SMR_Q4_0, &push, 0, &key));
+        assert_int_equal(key.variant, 0);
+        close_subject(&s);
+    } else {
+        skip_test("no device takes shaders");
+        smr_context_destroy(s.context);
+    }
+    test_folder_remove(&folder);
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    char text[32];
+    smr_kernel_key_text(&(struct smr_kernel_key){.id = SMR_KERNEL_NORM, .constants = {64}}, text,
+                        sizeof text);
+    assert_string_equal(text, "plain 64");
+    smr_kernel_key_text(&(struct smr_kernel_key){.id = SMR_KERNEL_NORM, .subgroup_size = 16}, text,
+                        6); // no room: cut off
+    assert_string_equal(text, "plain");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chosen_and_kept),
+        cmocka_unit_test(test_damaged_choices),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

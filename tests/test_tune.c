@@ -167,6 +167,48 @@ static void test_damaged_choices(void **state)
     test_folder_remove(&folder);
 }
 
+// Every other setting of the constants computes the same. Software devices are not offered them,
+// because compiling takes long there, but here they stand in for GPUs.
+static void test_varied_constants(void **state)
+{
+    (void)state;
+    const struct smr_kernel_desc *desc = smr_kernel_desc(SMR_KERNEL_MATVEC);
+    struct test_folder folder;
+    struct subject s;
+    uint32_t n = 0;
+    test_folder_make(&folder);
+    if (!open_subject(&s, &folder, SMR_KERNELS_TUNED)) {
+        skip_test("no device takes shaders");
+        smr_context_destroy(s.context);
+        test_folder_remove(&folder);
+        return;
+    }
+    const struct smr_limits *limits = smr_device_limits(s.device);
+    for (uint32_t variant = 1; variant < desc->n_variants; variant++) {
+        struct smr_kernel_key usual, key;
+        if (!smr_kernel_variant_key(s.device, SMR_KERNEL_MATVEC, SMR_Q4_0, variant, &push, &usual))
+            continue;
+        for (uint32_t i = 0; key = usual, desc->vary(&key, limits, &push, i); i++, n++) {
+            struct smr_case_result result;
+            struct smr_arena arena;
+            struct smr_case c;
+            assert_false(smr_kernel_keys_equal(&key, &usual));
+            smr_arena_init(&arena, s.context);
+            assert_true(smr_case_init(&c, &arena,
+                                      &(struct smr_case_params){.id = SMR_KERNEL_MATVEC,
+                                                                .type = SMR_Q4_0,
+                                                                .push = &push}));
+            assert_true(smr_case_run(s.set, &key, &c, 0, &result));
+            assert_string_equal(result.problem, "");
+            smr_arena_finish(&arena);
+        }
+    }
+    if (!strcmp(smr_device_get_info(s.device)->id, "vulkan0"))
+        assert_true(n >= 4);
+    close_subject(&s);
+    test_folder_remove(&folder);
+}
+
 // With plain kernels there is nothing to choose.
 static void test_plain(void **state)
 {
@@ -204,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chosen_and_kept),
         cmocka_unit_test(test_damaged_choices),
+        cmocka_unit_test(test_varied_constants),
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_text),
     };

@@ -180,7 +180,7 @@ static const struct smr_variant matvec_variants[] = {
     [MATVEC_RUNS] = {"runs", RUNS_DEFINES, RUNS_CAPABILITIES},
 };
 
-enum { MATVEC_WORKGROUPS = 512 };
+enum { MATVEC_WORKGROUPS = 512, MATVEC_MOST_OUT_ROWS = 8 };
 
 // What a push asks for besides the product, as the shader's constant 5.
 static uint32_t fused_flags(const struct smr_matmul_push *p)
@@ -233,6 +233,33 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
     return true;
 }
 
+// Other workgroup sizes, and numbers of rows of weights of a workgroup: the nearest first.
+static bool matvec_vary(struct smr_kernel_key *key, const struct smr_limits *limits,
+                        const void *push, uint32_t i)
+{
+    static const struct {
+        int size, rows; // powers of two to multiply with
+    } steps[] = {{0, -1}, {0, 1}, {-1, 0}, {1, 0}, {1, 1},  {-1, -1}, {1, -1},
+                 {-1, 1}, {2, 0}, {0, -2}, {2, 1}, {2, -1}, {1, -2},  {2, -2}};
+    const struct smr_matmul_push *p = push;
+    const uint32_t least_rows = p->flags & SMR_MATVEC_GATED ? 2 : 1, usual = key->constants[0],
+                   usual_rows = key->constants[2];
+    if (key->variant != MATVEC_SUBGROUP && key->variant != MATVEC_UNROLLED)
+        return false;
+    for (uint32_t n = 0; n < SMR_COUNT(steps); n++) {
+        const uint32_t size = usual << (2 + steps[n].size) >> 2;
+        const uint32_t rows = usual_rows << (2 + steps[n].rows) >> 2;
+        const uint64_t shared = (uint64_t)size * rows * p->n_rows * sizeof(float);
+        if (size < 16 || size != smr_workgroup_size(limits, size) || rows < least_rows ||
+            rows > MATVEC_MOST_OUT_ROWS || shared > limits->max_shared_size || i--)
+            continue;
+        key->constants[0] = size;
+        key->constants[2] = rows;
+        return true;
+    }
+    return false;
+}
+
 static void matvec_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_matmul_push *p = push;
@@ -265,6 +292,7 @@ const struct smr_kernel_desc smr_desc_matvec = {
     .tolerance = 1e-10,
     .specialise = matvec_specialise,
     .shape = matvec_shape,
+    .vary = matvec_vary,
     .groups = matvec_groups,
     .weights_per_round = matvec_weights_per_round,
 };

@@ -171,7 +171,8 @@ bool smr_kernel_candidate(struct smr_kernel_set *set, enum smr_kernel_id id, enu
         if (!number--)
             return true;
         const struct smr_kernel_key usual = *key;
-        for (uint32_t i = 0; desc->vary && desc->vary(key, limits, push, i); i++) {
+        // A processor takes longer to compile them than it gains.
+        for (uint32_t i = 0; desc->vary && !limits->cpu && desc->vary(key, limits, push, i); i++) {
             if (!number--)
                 return true;
             *key = usual;

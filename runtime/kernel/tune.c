@@ -9,7 +9,7 @@
 // Raise when candidates or the way of measuring change so much that old choices are worth nothing.
 static const char tune_version[] = "1";
 
-enum { MOST_CANDIDATES = 64 };
+enum { MOST_CANDIDATES = 64, FIRST_CANDIDATES = 6 }; // in all; at the first sight of a shape
 static const double worth_it = 0.97; // of the default's time: less is taken for noise
 
 void smr_kernel_key_text(const struct smr_kernel_key *key, char *text, size_t size)
@@ -134,14 +134,15 @@ struct candidates {
     uint32_t n;
 };
 
-// A plain variant is for devices that have no other: it costs time to compile and does not win.
+// What is likeliest comes first. A plain variant is for devices that have no other: it costs time to compile and does not win.
 static void collect(struct smr_kernel_set *set, const struct smr_tuned *tuned, const void *push,
                     bool all, struct candidates *candidates)
 {
     struct smr_kernel_key key;
+    const uint32_t most = all ? MOST_CANDIDATES : FIRST_CANDIDATES;
     candidates->n = 0;
-    for (uint32_t i = 0; candidates->n < MOST_CANDIDATES &&
-                         smr_kernel_candidate(set, tuned->id, tuned->type, push, i, &key);
+    for (uint32_t i = 0;
+         candidates->n < most && smr_kernel_candidate(set, tuned->id, tuned->type, push, i, &key);
          i++)
         if (!i || all || key.variant)
             candidates->keys[candidates->n++] = key;

@@ -59,7 +59,7 @@ def llama_cpp(model, n_prompt, n_decode, threads):
 
 def samara(command, model, n_prompt, n_decode, threads, device):
     args = [command, "run", model, "--tokens", ",".join(map(str, token_ids(n_prompt))),
-            "-n", str(n_decode + 1), "--ignore-eos", "--temp", "0", "--json", "-q",
+            "-n", str(n_decode + 1), "--ignore-eos", "--no-speculation", "--temp", "0", "--json", "-q",
             "-t", str(threads)] + (["--device", device] if device else [])
     if not n_decode:
         args.remove("--json")

@@ -7,7 +7,7 @@ As test_cli.py, whose helpers it uses.
 import sys
 
 import test_cli as cli
-from test_cli import BPE, REFERENCE, call, error_of, run_json, test
+from test_cli import BPE, REFERENCE, SPM, call, error_of, run_json, test
 
 cli.tests.clear()  # those of that file run by themselves
 
@@ -45,6 +45,26 @@ def one_guess_at_most():
     run = run_json(BPE, *PROMPT, "--temp", "0", "--speculation", "always", "--draft-max", "1")
     assert run["timings"]["submissions_per_token"] >= 0.5
     assert run["speculation"]["drafted"] > 0
+
+
+@test
+def a_draft_model_changes_nothing():
+    for more in [["--temp", "0"], ["--seed", "3"]]:
+        plain = run_json(BPE, *PROMPT, *more, "--no-speculation")
+        # The model itself guesses as well as can be: each guess is right.
+        own = run_json(BPE, *PROMPT, *more, "--speculation", "always", "--draft", BPE)
+        assert own["tokens"] == plain["tokens"], more
+        counts = own["speculation"]
+        assert counts["accepted"] == counts["drafted"] > 40, counts
+        assert own["timings"]["submissions_per_token"] < 0.2
+
+
+@test
+def a_draft_model_must_fit():
+    assert "vocabulary" in error_of("run", BPE, *REFERENCE, *PROMPT, "--draft", SPM, code=2)
+    assert "no-such" in error_of("run", BPE, *REFERENCE, *PROMPT, "--draft", "no-such.gguf", code=3)
+    for more in [["--samples", "2"], ["--beams", "2"], ["--no-speculation"]]:
+        assert "--draft" in error_of("run", BPE, "-p", "a", "--draft", BPE, *more, code=2)
 
 
 @test

@@ -101,14 +101,15 @@ static double simulate(uint32_t n, double slope, uint32_t right, bool known)
     smr_engine engine = {.context = context, .n_context = 4 * n, .pool = {.n_free = 4 * n}};
     int32_t *tokens = calloc(4 * n, sizeof(*tokens));
     smr_session session = {.engine = &engine, .tokens = tokens, .n_tokens = 8};
-    struct smr_speculation params = {0};
+    struct smr_generate_params params = {.n_predict = known ? n : UINT32_MAX};
     struct smr_speculator speculator;
     double time = 0;
     uint32_t n_guesses = 0;
-    assert_true(smr_speculator_init(&speculator, &session, &params, known ? n : UINT32_MAX));
+    assert_true(smr_speculator_init(&speculator, &session, &params));
     while (session.n_tokens < 8 + n) {
         uint32_t left = 8 + n - session.n_tokens, n_right = 0;
-        struct smr_draft draft = smr_speculator_draft(&speculator, &session, left - 1);
+        struct smr_draft draft;
+        assert_true(smr_speculator_draft(&speculator, &session, 0, left - 1, &draft));
         double step = 1 + slope * (draft.n_rows - 1);
         time += step;
         while (n_right < draft.n && right && ++n_guesses % right == 0)
@@ -336,6 +337,88 @@ static void draft_max_is_a_limit(void **state)
     close_subject(&s);
 }
 
+// ---- guesses of another model ----------------------------------------------------------------------------
+
+static void open_drafter(struct subject *s, const struct subject *text, const char *name,
+                         uint32_t n_context)
+{
+    char path[1024];
+    snprintf(path, sizeof(path), "%s/golden/%s.gguf", getenv("SMR_TEST_DIR"), name);
+    struct smr_engine_params params = {.device = device,
+                                       .n_context = n_context,
+                                       .cache_type = SMR_F32,
+                                       .cache_type_set = true,
+                                       .kernels = SMR_KERNELS_PLAIN};
+    *s = (struct subject){.context = text->context};
+    s->model = smr_model_open(s->context, path);
+    s->engine = s->model ? smr_engine_create(s->model, &params) : NULL;
+    if (!s->engine)
+        fail_msg("%s: %s", name, smr_context_error(s->context));
+}
+
+static void close_drafter(struct subject *s, smr_session *session)
+{
+    smr_session_destroy(session);
+    assert_int_equal(s->engine->pool.n_free, s->engine->pool.n_pages);
+    smr_engine_destroy(s->engine);
+    smr_model_close(s->model);
+}
+
+static void another_model_changes_no_text(void **state)
+{
+    static const struct {
+        const char *model, *other;
+        uint32_t n_context; // of the other
+        double right;       // share of its guesses, at least
+    } pairs[] = {
+        {"llama-text-bpe", "llama-text-bpe", 128, 0.95}, {"quant-f16", "quant-q8_0", 128, 0},
+        {"llama-d8-gqa3", "phi3-d24-window12", 64, 0},   {"quant-f16", "quant-q4_0", 40, 0},
+        {"t5-d10-relu", "t5-d10-relu", 128, 0.95},
+    };
+    for (size_t i = 0; i < SMR_COUNT(pairs); i++) {
+        struct subject s, other;
+        open_subject(&s, pairs[i].model, 128);
+        open_drafter(&other, &s, pairs[i].other, pairs[i].n_context);
+        struct smr_generate_params params = greedy(70);
+        params.speculation.draft = smr_session_create(other.engine);
+        uint64_t n_right = compare(&s, &params);
+        for (uint64_t seed = 0; seed < 3; seed++) { // its session holds the last text
+            params.sampling = smr_sampling_default();
+            params.sampling.seed = seed;
+            params.sampling.frequency_penalty = seed & 1 ? 0.4f : 0;
+            static struct text text;
+            struct smr_generate_result result = generate(&s, params, SMR_SPECULATE_ALWAYS, &text);
+            print_message("# %s by %s: %u of %u\n", pairs[i].model, pairs[i].other,
+                          (unsigned)result.n_accepted, (unsigned)result.n_drafted);
+            assert_true((double)result.n_accepted >= pairs[i].right * (double)result.n_drafted);
+            n_right += compare(&s, &params);
+        }
+        assert_true(n_right > 0 || pairs[i].right <= 0);
+        close_drafter(&other, params.speculation.draft);
+        close_subject(&s);
+    }
+}
+
+static void another_vocabulary_is_an_error(void **state)
+{
+    static const char *const others[] = {"gemma3-text-spm", "llama-d8-gqa3", "t5-d10-relu"};
+    for (size_t i = 0; i < SMR_COUNT(others); i++) {
+        struct subject s, other;
+        struct smr_generate_result result;
+        open_subject(&s, "llama-text-bpe", 64);
+        open_drafter(&other, &s, others[i], 64);
+        struct smr_generate_params params = greedy(5);
+        params.speculation.draft = smr_session_create(other.engine);
+        smr_session *session = begin(&s);
+        assert_false(smr_generate(session, &params, &result));
+        assert_int_equal(smr_context_status(s.context), SMR_ERROR_USAGE);
+        assert_non_null(strstr(smr_context_error(s.context), "same vocabulary"));
+        smr_session_destroy(session);
+        close_drafter(&other, params.speculation.draft);
+        close_subject(&s);
+    }
+}
+
 // ---- the step with guesses ------------------------------------------------------------------------------
 
 struct watch {
@@ -408,6 +491,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(guesses_change_no_draw),
         cmocka_unit_test(a_stop_string_ends_a_draft),
         cmocka_unit_test(draft_max_is_a_limit),
+        cmocka_unit_test(another_model_changes_no_text),
+        cmocka_unit_test(another_vocabulary_is_an_error),
         cmocka_unit_test(nothing_is_allocated_at_a_token),
         cmocka_unit_test(every_failed_allocation_is_an_error),
     };

@@ -179,6 +179,9 @@ static bool prefill(struct generation *g, smr_session *session)
     uint32_t before = session->n_computed;
     bool wanted = source && !source->encoded;
     bool done = smr_session_compute(session, g->read_logits, g->params->prefill, g->params->user);
+    if (done &&
+        !smr_drafter_prefill(&g->speculator.drafter, session, g->params->prefill, g->params->user))
+        done = false;
     g->total.prompt_ns = smr_time_ns() - start;
     g->total.n_prompt = session->n_computed - before;
     if (wanted && source->encoded)
@@ -213,9 +216,10 @@ static bool step_draft(struct generation *g, struct stream *stream)
 {
     smr_session *session = stream->session;
     uint32_t left = g->params->n_predict - stream->result->n_generated, n_right = 0;
-    struct smr_draft draft = smr_speculator_draft(&g->speculator, session, left - 1);
+    struct smr_draft draft;
     uint64_t start = smr_time_ns();
-    if (!smr_session_step_draft(session, draft, g->read_logits))
+    if (!smr_speculator_draft(&g->speculator, session, stream->random, left - 1, &draft) ||
+        !smr_session_step_draft(session, draft, g->read_logits))
         return false;
     uint64_t time_ns = smr_time_ns() - start;
     g->total.n_submissions++;
@@ -315,8 +319,7 @@ static bool start(struct generation *g, smr_session *session)
         stream->detokenizer.at_start = smr_session_at_start(session);
         smr_stopper_init(&stream->stopper, g->engine->context, g->params->stop, g->params->n_stop);
     }
-    if (g->n_streams == 1 &&
-        !smr_speculator_init(&g->speculator, session, &params->speculation, params->n_predict))
+    if (g->n_streams == 1 && !smr_speculator_init(&g->speculator, session, params))
         return false;
     return smr_sampler_init(&g->sampler, g->engine->context, &g->params->sampling, n_vocab(g),
                             g->params->n_logprobs) &&

@@ -11,6 +11,7 @@
 //     sampler.c  from logits to a token
 //     stop.c     stop strings in a stream of text
 //     ngrams.c   where the last tokens were there before, and what came then
+//     drafter.c  guesses of another model
 //     speculate.c whether to guess what comes next, and how far
 #pragma once
 
@@ -244,6 +245,26 @@ void smr_ngrams_add(struct smr_ngrams *ngrams, const int32_t *tokens, uint32_t n
 uint32_t smr_ngrams_find(const struct smr_ngrams *ngrams, int32_t *draft, uint32_t max,
                          uint32_t *n_same);
 
+// Another model that guesses, and its text, which is ours.
+struct smr_drafter {
+    smr_session *session; // the caller's; NULL: there is none
+    struct smr_sampler sampler;
+    uint32_t n_vocab;  // tokens that are some in the text
+    uint32_t n_common; // the first tokens that are known to be the text's
+    bool read_logits;
+};
+// Fails where the models do not have the same vocabulary. Without `draft` there is nothing to do.
+bool smr_drafter_init(struct smr_drafter *drafter, const smr_session *text, smr_session *draft,
+                      const struct smr_sampling *sampling);
+void smr_drafter_finish(struct smr_drafter *drafter);
+// Compute what the text has so far.
+bool smr_drafter_prefill(struct smr_drafter *drafter, const smr_session *text,
+                         bool (*progress)(void *user, size_t n_done, size_t n_total), void *user);
+// Guess *n tokens after the text, drawing from `random` on as the text will; *n receives how many
+// there are, fewer where its context is full.
+bool smr_drafter_draft(struct smr_drafter *drafter, const smr_session *text, uint64_t random,
+                       int32_t *tokens, uint32_t *n);
+
 enum { SMR_MAX_DRAFT = 7, SMR_GUESS_KINDS = 6, SMR_GUESS_STEPS = 3 };
 
 struct smr_guesses {
@@ -252,11 +273,12 @@ struct smr_guesses {
 
 struct smr_speculator {
     enum smr_speculate when;
-    uint32_t max; // tokens of a draft
-    struct smr_ngrams ngrams;
-    uint32_t n_known; // tokens of the text that are in `ngrams`
-    uint32_t n_same;  // of the last draft
-    uint32_t step;    // that it chose
+    uint32_t max;               // tokens of a draft
+    struct smr_drafter drafter; // where there is one...
+    struct smr_ngrams ngrams;   // ...and else
+    uint32_t n_known;           // tokens of the text that are in `ngrams`
+    uint32_t n_same;            // of the last draft
+    uint32_t step;              // that it chose
     struct smr_guesses guesses[SMR_GUESS_KINDS];
     // Time of a step of one row, and how many times that each wider step takes; 0: not known yet.
     double step_ns, costs[SMR_GUESS_STEPS];
@@ -265,11 +287,13 @@ struct smr_speculator {
     uint64_t n_drafted, n_accepted;
 };
 bool smr_speculator_init(struct smr_speculator *speculator, const smr_session *session,
-                         const struct smr_speculation *params, uint32_t n_predict);
+                         const struct smr_generate_params *params);
 void smr_speculator_finish(struct smr_speculator *speculator);
-// Guess what follows the text, at most `max` tokens. No tokens where that would not pay.
-struct smr_draft smr_speculator_draft(struct smr_speculator *speculator, smr_session *session,
-                                      uint32_t max);
-// Take note of the step with that draft, of which n_right tokens were right.
+// Guess what follows the text, at most `max` tokens, by random numbers from `random` on. No tokens
+// where that would not pay.
+bool smr_speculator_draft(struct smr_speculator *speculator, smr_session *session, uint64_t random,
+                          uint32_t max, struct smr_draft *draft);
+// Take note of the step with that draft, of which n_right tokens were right, and of its time with that
+// of guessing.
 void smr_speculator_learn(struct smr_speculator *speculator, struct smr_draft draft,
                           uint32_t n_right, uint64_t time_ns);

@@ -17,34 +17,44 @@ static const struct { // guesses after that many tokens that were the same
 // Rows of steps: each number is a program of its own, so there are few; rows may stay empty.
 static const uint32_t row_counts[SMR_GUESS_STEPS] = {2, 4, 8};
 
+static const float model_prior = 0.7f;     // of another model's guesses
 static const double prior_cost = 0.15;     // of a row more, as part of a step, until it is known
 static const double first_budget = 2;      // in steps
 static const double most_budget = 8;       // so that old gains do not pay for new mistakes
 static const double earned_budget = 0.01;  // by a step without guesses
 static const double expected_text = 0.015; // of a text of n tokens that is known to be short
 
-static uint32_t kind_of(uint32_t n_same)
+// What kind of guess the i-th of a draft is: after a right one, more tokens were the same. Of another
+// model's guesses each is a kind by itself.
+static uint32_t kind_of(const struct smr_speculator *speculator, uint32_t i)
 {
-    uint32_t kind = 0;
+    uint32_t kind = 0, n_same = speculator->n_same + i;
+    if (speculator->drafter.session)
+        return smr_min_u32(i, SMR_GUESS_KINDS - 1);
     while (kind + 1 < SMR_GUESS_KINDS && kinds[kind + 1].n_same <= n_same)
         kind++;
     return kind;
 }
 
 bool smr_speculator_init(struct smr_speculator *speculator, const smr_session *session,
-                         const struct smr_speculation *params, uint32_t n_predict)
+                         const struct smr_generate_params *params)
 {
     const smr_engine *engine = session->engine;
-    uint32_t max = params->draft_max ? params->draft_max : SMR_MAX_DRAFT;
-    *speculator = (struct smr_speculator){.when = params->when,
+    const struct smr_speculation *wanted = &params->speculation;
+    uint32_t max = wanted->draft_max ? wanted->draft_max : SMR_MAX_DRAFT;
+    *speculator = (struct smr_speculator){.when = wanted->when,
                                           .max = smr_min_u32(max, SMR_MAX_DRAFT),
-                                          .budget = expected_text * n_predict};
+                                          .budget = expected_text * params->n_predict};
     if (speculator->budget > first_budget)
         speculator->budget = first_budget;
-    for (uint32_t i = 0; i < SMR_GUESS_KINDS; i++) // as if there had been four guesses
-        speculator->guesses[i] = (struct smr_guesses){.right = 4 * kinds[i].prior, .all = 4};
-    if (params->when == SMR_SPECULATE_NEVER)
+    for (uint32_t i = 0; i < SMR_GUESS_KINDS; i++) { // as if there had been four guesses
+        float prior = wanted->draft ? model_prior : kinds[i].prior;
+        speculator->guesses[i] = (struct smr_guesses){.right = 4 * prior, .all = 4};
+    }
+    if (wanted->when == SMR_SPECULATE_NEVER)
         return true;
+    if (wanted->draft)
+        return smr_drafter_init(&speculator->drafter, session, wanted->draft, &params->sampling);
     const struct smr_source *source = session->source;
     uint32_t n_source = source ? source->n_tokens + 1 : 0;
     if (!smr_ngrams_init(&speculator->ngrams, engine->context, n_source + engine->n_context))
@@ -58,6 +68,7 @@ bool smr_speculator_init(struct smr_speculator *speculator, const smr_session *s
 
 void smr_speculator_finish(struct smr_speculator *speculator)
 {
+    smr_drafter_finish(&speculator->drafter);
     smr_ngrams_finish(&speculator->ngrams);
 }
 
@@ -78,7 +89,7 @@ static double expected_tokens(const struct smr_speculator *speculator, uint32_t 
 {
     double sum = 1, p = 1;
     for (uint32_t i = 0; i < n; i++) {
-        const struct smr_guesses *guesses = &speculator->guesses[kind_of(speculator->n_same + i)];
+        const struct smr_guesses *guesses = &speculator->guesses[kind_of(speculator, i)];
         p *= guesses->right / guesses->all;
         sum += p;
     }
@@ -116,34 +127,45 @@ static uint32_t room(const smr_session *session)
     return most > session->n_tokens ? most - session->n_tokens : 0;
 }
 
-struct smr_draft smr_speculator_draft(struct smr_speculator *speculator, smr_session *session,
-                                      uint32_t max)
+// Look up what may follow, in place; how many tokens there are.
+static uint32_t look_up(struct smr_speculator *speculator, smr_session *session, uint32_t max)
 {
-    struct smr_draft draft = {.n_rows = 1};
-    speculator->step = SMR_GUESS_STEPS;
-    max = smr_min_u32(smr_min_u32(max, speculator->max), room(session));
-    if (speculator->when == SMR_SPECULATE_NEVER || !max)
-        return draft;
     uint32_t n_new = session->n_tokens - speculator->n_known;
     smr_ngrams_add(&speculator->ngrams, session->tokens + speculator->n_known, n_new);
     speculator->n_known = session->n_tokens;
-    uint32_t n = smr_ngrams_find(&speculator->ngrams, session->tokens + session->n_tokens, max,
-                                 &speculator->n_same);
-    if (!n || (speculator->when == SMR_SPECULATE_AUTO && speculator->step_ns <= 0))
-        return draft; // what a step costs is not known before the first
-    draft.n = choose(speculator, n);
-    if (draft.n)
-        draft.n_rows = row_counts[speculator->step];
-    else // what was too dear may have been bad luck: in time it is tried again
+    return smr_ngrams_find(&speculator->ngrams, session->tokens + session->n_tokens, max,
+                           &speculator->n_same);
+}
+
+bool smr_speculator_draft(struct smr_speculator *speculator, smr_session *session, uint64_t random,
+                          uint32_t max, struct smr_draft *draft)
+{
+    struct smr_drafter *drafter = &speculator->drafter;
+    *draft = (struct smr_draft){.n_rows = 1};
+    max = smr_min_u32(smr_min_u32(max, speculator->max), room(session));
+    if (speculator->when == SMR_SPECULATE_NEVER || !max)
+        return true;
+    if (speculator->when == SMR_SPECULATE_AUTO && speculator->step_ns <= 0)
+        return true; // what a step costs is not known before the first
+    uint32_t n = drafter->session ? max : look_up(speculator, session, max);
+    if (!n)
+        return true;
+    draft->n = choose(speculator, n);
+    if (!draft->n) // what was too dear may have been bad luck: in time it is tried again
         for (uint32_t i = 0; i < SMR_GUESS_STEPS; i++)
             speculator->costs[i] -= speculator->costs[i] > 1 ? 0.003 * speculator->costs[i] : 0;
-    return draft;
+    else if (drafter->session && !smr_drafter_draft(drafter, session, random,
+                                                    session->tokens + session->n_tokens, &draft->n))
+        return false;
+    if (draft->n)
+        draft->n_rows = row_counts[speculator->step];
+    return true;
 }
 
 static void learn_guesses(struct smr_speculator *speculator, uint32_t n, uint32_t n_right)
 {
     for (uint32_t i = 0; i < n && i <= n_right; i++) {
-        struct smr_guesses *guesses = &speculator->guesses[kind_of(speculator->n_same + i)];
+        struct smr_guesses *guesses = &speculator->guesses[kind_of(speculator, i)];
         if (guesses->all > 24) { // texts change: what is long ago counts less
             guesses->right *= 0.75f;
             guesses->all *= 0.75f;

@@ -37,6 +37,8 @@ bool smr_vocab_export(const struct smr_vocab *vocab, uint32_t n_vocab,
                       struct smr_metadata *metadata, bool *exported);
 
 uint32_t smr_vocab_size(const struct smr_vocab *vocab);
+// The first token whose text is another one in `other`, of those that both have; -1 for none.
+int32_t smr_vocab_compare(const struct smr_vocab *vocab, const struct smr_vocab *other);
 enum smr_token_type smr_vocab_token_type(const struct smr_vocab *vocab, int32_t token);
 int32_t smr_vocab_find(const struct smr_vocab *vocab, const char *text, size_t size); // or -1
 int32_t smr_vocab_bos(const struct smr_vocab *vocab);                                 // or -1

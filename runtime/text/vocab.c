@@ -402,6 +402,18 @@ uint32_t smr_vocab_size(const struct smr_vocab *vocab)
     return vocab->n_tokens;
 }
 
+int32_t smr_vocab_compare(const struct smr_vocab *vocab, const struct smr_vocab *other)
+{
+    for (uint32_t i = 0; i < smr_min_u32(vocab->n_tokens, other->n_tokens); i++) {
+        size_t size, other_size;
+        const char *text = smr_string_table_get(&vocab->bytes, i, &size);
+        const char *other_text = smr_string_table_get(&other->bytes, i, &other_size);
+        if (size != other_size || memcmp(text, other_text, size) != 0)
+            return (int32_t)i;
+    }
+    return -1;
+}
+
 enum smr_token_type smr_vocab_token_type(const struct smr_vocab *vocab, int32_t token)
 {
     if (token < 0 || (uint32_t)token >= vocab->n_tokens)

@@ -410,6 +410,7 @@ struct smr_generate_params run_generate_params(struct run *run)
         .special = settings->special,
         .speculation = {.when = settings->no_speculation ? SMR_SPECULATE_NEVER
                                                          : run_speculate[settings->speculate],
+                        .draft = run->draft,
                         .draft_max = (uint32_t)settings->draft_max},
         .prefill = run_on_prefill,
         .user = run,
@@ -482,8 +483,10 @@ static int run_with(struct run_settings *settings, const struct operands *operan
     progress_init(&run.progress, !settings->context.quiet);
     if (tool_init(&run.tool, run_command.name, &settings->context) && begin_record(&run) &&
         open_model(&run, operands) && parse_biases(&run) && make_prompt(&run) &&
-        make_engine(&run) && (!wants_logits || write_logits(&run)) && generate(&run))
+        make_engine(&run) && run_open_draft(&run) && (!wants_logits || write_logits(&run)) &&
+        generate(&run))
         report(&run);
+    run_close_draft(&run);
     smr_session_destroy(run.session);
     smr_engine_destroy(run.engine);
     if (run.model)
@@ -516,7 +519,7 @@ static bool check(const struct run_settings *settings)
     else if (settings->thinking_budget >= 0 && (settings->raw || settings->tokens))
         complain(name, "--thinking-budget has no place in a prompt given with --raw or --tokens");
     else
-        return run_check_many(settings);
+        return run_check_draft(settings) && run_check_many(settings);
     return false;
 }
 

@@ -18,7 +18,8 @@ struct run_settings {
     int64_t top_k, repeat_last_n, seed;
     struct option_list logit_bias;
 
-    int speculate; // index of the list below
+    const char *draft; // a model
+    int speculate;     // index of the list below
     bool no_speculation;
     int64_t draft_max;
 
@@ -98,6 +99,9 @@ struct run {
     struct smr_model_info info;
     smr_engine *engine;
     smr_session *session;
+    smr_model *draft_model; // of --draft, with its engine and session; NULL without
+    smr_engine *draft_engine;
+    smr_session *draft;
     const char *prefix;  // of the model's own, before a source; NULL without an encoder
     uint32_t max_length; // that the model's files name; 0: none
     char *prompt;        // owned
@@ -131,3 +135,8 @@ uint64_t run_n_cache(const struct run *run); // smr_engine_params.n_cache
 // Fill in what the user left open as the model's files have it.
 void run_follow_model(struct run *run);
 bool run_many(struct run *run);
+
+// run_draft.c: --draft.
+bool run_check_draft(const struct run_settings *settings); // false after a complaint
+bool run_open_draft(struct run *run);
+void run_close_draft(struct run *run);

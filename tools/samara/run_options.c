@@ -98,6 +98,9 @@ static const struct option options[] = {
      OPTION_CHOICE, FIELD(speculate), .choices = speculate},
     {"--no-speculation", NULL, NULL, "the same as --speculation never", OPTION_FLAG,
      FIELD(no_speculation)},
+    {"-md --model-draft --draft", "MODEL", NULL,
+     "let a smaller model with the same vocabulary guess; acceptance is shown at the end",
+     OPTION_TEXT, FIELD(draft)},
     {"--draft-max", "N", "7", "tokens that are guessed at once, at most", OPTION_INTEGER,
      FIELD(draft_max), 1, 7},
 

@@ -42,6 +42,17 @@ void main()
     uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
     multiply(group * gl_WorkGroupSize.x * OUT_ROWS, 0u);
 }
+#elif defined(USE_WIDE)
+#include "lib/wide.glsl"
+
+void main()
+{
+#ifdef EXPERTS
+    if (!find_expert())
+        return;
+#endif
+    multiply_wide();
+}
 #else
 
 #ifdef USE_SUBGROUP

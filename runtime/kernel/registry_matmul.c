@@ -170,17 +170,83 @@ static uint32_t runs_groups(uint32_t n_out)
 
 // ---- matvec -------------------------------------------------------------------------------------
 
-enum { MATVEC_PLAIN, MATVEC_SUBGROUP, MATVEC_UNROLLED, MATVEC_LANES, MATVEC_RUNS };
+enum {
+    MATVEC_PLAIN,
+    MATVEC_SUBGROUP,
+    MATVEC_UNROLLED,
+    MATVEC_WIDE,
+    MATVEC_LANES,
+    MATVEC_RUNS,
+};
 static const struct smr_variant matvec_variants[] = {
     [MATVEC_PLAIN] = {"plain", "", 0},
     [MATVEC_SUBGROUP] = {"subgroup", "#define USE_SUBGROUP 1\n", SMR_CAP_SUBGROUP},
     [MATVEC_UNROLLED] = {"unrolled", "#define USE_SUBGROUP 1\n#define LONG_CODE 1\n",
                          SMR_CAP_SUBGROUP},
+    [MATVEC_WIDE] = {"wide", "#define USE_WIDE 1\n", SMR_CAP_SUBGROUP, .gpu = true},
     [MATVEC_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
     [MATVEC_RUNS] = {"runs", RUNS_DEFINES, RUNS_CAPABILITIES},
 };
 
 enum { MATVEC_WORKGROUPS = 512, MATVEC_MOST_OUT_ROWS = 8 };
+
+// ---- matvec for GPUs (lib/wide.glsl) --------------------------------------------------------------
+
+enum { WIDE_SPAN = 64 }; // columns of an invocation at a time: SPAN_COLUMNS
+
+// Rows of weights that an invocation takes at once without running out of registers; 0: not even one.
+static uint32_t wide_out_rows(uint32_t type, bool few_registers, uint32_t n_rows)
+{
+    const bool four_scales = type == SMR_Q6_K; // of a span, each with sums of its own
+    if (few_registers)
+        return n_rows > 2 ? 0 : four_scales ? 1 : 2;
+    if (n_rows == 1)
+        return 4;
+    return n_rows > 4 ? 1 : n_rows == 2 && !four_scales ? 4 : 2;
+}
+
+// The size of subgroups to ask for; 0: they have one size only.
+static bool wide_subgroup(const struct smr_limits *limits, uint32_t *size, uint32_t *required)
+{
+    *size = limits->min_subgroup_size <= 16 && limits->max_subgroup_size >= 16
+                ? 16
+                : limits->subgroup_size;
+    *required = limits->min_subgroup_size == limits->max_subgroup_size ? 0 : *size;
+    return *size && !(*size & (*size - 1)) &&
+           (!*required || limits->capabilities & SMR_CAP_SUBGROUP_SIZE);
+}
+
+// Constants: workgroup size, rows of x, rows of weights of a team, invocations of a team, of a
+// subgroup.
+static bool wide_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                            const struct smr_matmul_push *p)
+{
+    const uint32_t n_spans = p->n_cols / WIDE_SPAN;
+    const bool has_type = key->type == SMR_Q4_0 || key->type == SMR_Q8_0 || key->type == SMR_Q4_K ||
+                          key->type == SMR_Q6_K;
+    uint32_t subgroup, lanes, size = smr_workgroup_size(limits, 64);
+    if (!has_type || p->n_cols % WIDE_SPAN != 0 ||
+        !wide_subgroup(limits, &subgroup, &key->subgroup_size) || size % subgroup != 0)
+        return false;
+    // As many lanes along the columns as leave few of them idle in the last round.
+    for (lanes = size; lanes > 8 && 4 * n_spans < 3 * lanes * smr_div_up(n_spans, lanes);)
+        lanes /= 2;
+    // Registers of GPUs with subgroups as narrow as 16 hold half as many values. On processors, where
+    // this is for tests alone, long code takes minutes to compile.
+    const bool few_registers = limits->min_subgroup_size <= 16;
+    const uint32_t least = p->flags & SMR_MATVEC_GATED ? 2 : 1;
+    uint32_t out_rows = wide_out_rows(key->type, few_registers, p->n_rows);
+    while (out_rows > least && p->n_out / out_rows < MATVEC_WORKGROUPS * (size / lanes))
+        out_rows /= 2;
+    key->constants[0] = size;
+    key->constants[1] = p->n_rows;
+    key->constants[2] = out_rows;
+    key->constants[3] = lanes;
+    key->constants[4] = subgroup;
+    return out_rows >= least;
+}
+
+// ---- matvec, all variants -------------------------------------------------------------------------
 
 // What a push asks for besides the product, as the shader's constant 5.
 static uint32_t fused_flags(const struct smr_matmul_push *p)
@@ -216,6 +282,8 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
         key->constants[6] = normed ? p->n_cols : 1;
         return key->constants[6] <= MATVEC_RUNS_MAX_NORM && runs_specialise(key, limits, p);
     }
+    if (key->variant == MATVEC_WIDE)
+        return wide_specialise(key, limits, p);
     if (key->variant == MATVEC_UNROLLED && !worth_unrolling(limits))
         return false;
     // No more invocations than there are units in a row, nor than two subgroups' worth.
@@ -267,15 +335,25 @@ static void matvec_groups(const struct smr_kernel_key *key, const void *push, ui
         smr_spread_groups(runs_groups(p->n_out), groups);
         return;
     }
-    smr_spread_groups(key->variant == MATVEC_LANES ? lanes_groups(key, p->n_out)
-                                                   : smr_div_up(p->n_out, key->constants[2]),
-                      groups);
+    uint32_t out_rows = key->constants[2]; // of a workgroup
+    if (key->variant == MATVEC_LANES)
+        out_rows *= key->constants[0];
+    else if (key->variant == MATVEC_WIDE)
+        out_rows *= key->constants[0] / key->constants[3];
+    smr_spread_groups(smr_div_up(p->n_out, out_rows), groups);
 }
 
 // A unit of each row of weights; where code is not unrolled, there are loops within units.
 static uint32_t matvec_weights_per_round(const struct smr_kernel_key *key)
 {
-    return key->variant == MATVEC_UNROLLED ? unit_of(key->type) * key->constants[2] : 0;
+    switch (key->variant) {
+    case MATVEC_UNROLLED:
+        return unit_of(key->type) * key->constants[2];
+    case MATVEC_WIDE:
+        return WIDE_SPAN * key->constants[2];
+    default:
+        return 0;
+    }
 }
 
 const struct smr_kernel_desc smr_desc_matvec = {

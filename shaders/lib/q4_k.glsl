@@ -56,3 +56,52 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     return group.x * float(q) - group.y;
 }
 #endif
+
+#ifdef USE_WIDE
+const uint SPAN_BLOCKS = 1u, BLOCK_COLUMNS = 64u, BLOCK_STEPS = 2u, STEP_QUARTETS = 8u;
+const uint GROUPS = 2u;
+
+struct Words {
+    uint w[4];
+};
+
+// A span is two groups: the low and the high halves of 32 bytes.
+Words load_words(uint row, uint u, uint b, uint s)
+{
+    uint i = (row >> 2) + 36u * (u >> 2) + 4u + 8u * (u & 3u) + 4u * s;
+    Words words;
+    [[unroll]] for (uint k = 0u; k < 4u; k++)
+        words.w[k] = weights[i + k];
+    return words;
+}
+
+uint span_column(uint u)
+{
+    return 64u * u;
+}
+
+uint quartet_group(uint q)
+{
+    return q >> 2;
+}
+
+uint quartet_column(uint s, uint q)
+{
+    return 16u * s + 4u * (q & 3u) + 32u * (q >> 2);
+}
+
+// Of the high halves: 16 times q.
+vec4 quartet(Words words, uint b, uint s, uint q)
+{
+    return bytes(words.w[q & 3u] & (q < 4u ? 0x0f0f0f0fu : 0xf0f0f0f0u));
+}
+
+void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
+{
+    uint at = (row >> 2) + 36u * (u >> 2), d = weights[at];
+    uvec3 s = uvec3(weights[at + 1u], weights[at + 2u], weights[at + 3u]);
+    vec4 t = group_scales(s, u & 3u, f16_of(d), f16_of(d >> 16));
+    terms[0] = vec2(t.x, -t.y);
+    terms[1] = vec2(0.0625 * t.z, -t.w);
+}
+#endif

@@ -70,3 +70,68 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     return t.groups[p] * float(low | high) - 32.0 * t.groups[p];
 }
 #endif
+
+#ifdef USE_WIDE
+const uint SPAN_BLOCKS = 1u, BLOCK_COLUMNS = 64u, BLOCK_STEPS = 2u, STEP_QUARTETS = 8u;
+const uint GROUPS = 4u;
+
+// Eight l of all four g.
+struct Words {
+    uvec2 low[2]; // for g of 0 and 2, of 1 and 3
+    uvec2 high;
+};
+
+uvec2 load_pair(uint i, bool odd)
+{
+    uint w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + 2u];
+    return uvec2(join(w0, w1, odd), join(w1, w2, odd));
+}
+
+// A span is 16 l of one h.
+Words load_words(uint row, uint u, uint b, uint s)
+{
+    uint block = row + 210u * (u >> 2), h = u >> 1 & 1u;
+    uint i = (block >> 2) + 4u * (u & 1u) + 2u * s;
+    bool odd = (block & 2u) != 0u;
+    Words words;
+    words.low[0] = load_pair(i + 16u * h, odd);
+    words.low[1] = load_pair(i + 16u * h + 8u, odd);
+    words.high = load_pair(i + 32u + 8u * h, odd);
+    return words;
+}
+
+uint span_column(uint u)
+{
+    return (u >> 1) * 128u + (u & 1u) * 16u;
+}
+
+uint quartet_group(uint q)
+{
+    return q >> 1;
+}
+
+uint quartet_column(uint s, uint q)
+{
+    return 8u * s + 4u * (q & 1u) + 32u * (q >> 1);
+}
+
+vec4 quartet(Words words, uint b, uint s, uint q)
+{
+    uint g = q >> 1, i = q & 1u;
+    uint low = words.low[g & 1u][i] >> 2u * (g & 2u) & 0x0f0f0f0fu;
+    uint high = g < 2u ? words.high[i] << 4u - 2u * g : words.high[i] >> 2u * g - 4u;
+    return bytes(low | high & 0x30303030u);
+}
+
+void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
+{
+    uint block = row + 210u * (u >> 2), h = u >> 1 & 1u, shift = (u & 1u) * 8u;
+    bool odd = (block & 2u) != 0u;
+    ivec2 s = ivec2(load_pair((block >> 2) + 48u + 2u * h, odd) >> shift);
+    float d = f16_of(load_u16(block + 208u));
+    [[unroll]] for (uint g = 0u; g < 4u; g++) {
+        float scale = d * float(bitfieldExtract(s[g >> 1], int(16u * (g & 1u)), 8));
+        terms[g] = vec2(scale, -32.0 * scale);
+    }
+}
+#endif

@@ -52,3 +52,52 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     return t.d * float(q << 24 >> 24);
 }
 #endif
+
+#ifdef USE_WIDE
+const uint SPAN_BLOCKS = 2u, BLOCK_COLUMNS = 32u, BLOCK_STEPS = 2u, STEP_QUARTETS = 4u;
+const uint GROUPS = 1u;
+
+struct Words {
+    uint w[5];
+};
+
+// Two blocks are 17 words; the second one's quants begin with a word.
+Words load_words(uint row, uint u, uint b, uint s)
+{
+    uint i = (row >> 2) + 17u * u + 9u * b + 4u * s;
+    Words words;
+    [[unroll]] for (uint k = 0u; k < 5u - b; k++)
+        words.w[k] = weights[i + k] ^ 0x80808080u;
+    return words;
+}
+
+uint span_column(uint u)
+{
+    return 64u * u;
+}
+
+uint quartet_group(uint q)
+{
+    return 0u;
+}
+
+uint quartet_column(uint s, uint q)
+{
+    return 16u * s + 4u * q;
+}
+
+vec4 quartet(Words words, uint b, uint s, uint q)
+{
+    uint at = 2u - 2u * b + 4u * q;
+    uint low = words.w[at >> 2], high = words.w[at + 2u >> 2];
+    return vec4(byte_at(low, at), byte_at(low, at + 1u), byte_at(high, at + 2u),
+                byte_at(high, at + 3u));
+}
+
+void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
+{
+    uint word = weights[(row >> 2) + 17u * u + 8u * b];
+    float d = f16_of(b == 0u ? word : word >> 16);
+    terms[0] = vec2(d, -128.0 * d);
+}
+#endif

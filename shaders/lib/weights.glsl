@@ -89,6 +89,19 @@ vec4 bytes(uint word)
                 float(word >> 24));
 }
 
+// The byte of `word` that lies at byte `at` of memory.
+float byte_at(uint word, uint at)
+{
+    return float(word >> 8u * (at & 3u) & 0xffu);
+}
+
+// binary16 in the low 16 bits to f32, by the device. It may flush denormals, and scales often are such:
+// for variants that are tried before they are used.
+float f16_of(uint h)
+{
+    return unpackHalf2x16(h).x;
+}
+
 // Bits 0 to 3 moved to bits 4, 12, 20, 28: the fifth bits of four bytes. No two of the shifted copies
 // that the product adds up meet in one bit.
 uint spread_bits(uint bits)

@@ -34,6 +34,14 @@ static const struct matmul_case more_cases[] = {
     {32, 262145, 2, 0, 0, 5, SMR_MATMUL_BIAS},
 };
 
+// For the types that have variants for GPUs: more and fewer rows of weights and lanes at a time, with a
+// last workgroup that is not full.
+static const enum smr_type gpu_types[] = {SMR_Q4_0, SMR_Q8_0, SMR_Q4_K, SMR_Q6_K};
+static const struct matmul_case gpu_cases[] = {
+    {2048, 2055, 1, 0, 0, 0, SMR_MATMUL_BIAS},
+    {4352, 1029, 2, 1, 0, 3, SMR_MATMUL_ADD},
+};
+
 // Three matrices in one dispatch, or two where n[2] is 0: in memory from the last to the first, in y
 // the second one first, and all with gaps.
 static void run_parts(struct suite *s, enum smr_type type, uint32_t n_cols, const uint32_t n[3])
@@ -137,6 +145,8 @@ void suite_matvec(struct suite *s)
             run_fused(s, types[i], odd_fused_cases, SMR_COUNT(odd_fused_cases));
         }
     }
+    for (size_t i = 0; i < SMR_COUNT(gpu_types); i++)
+        run(s, gpu_types[i], gpu_cases, SMR_COUNT(gpu_cases));
     run(s, SMR_Q5_0, more_cases, SMR_COUNT(more_cases));
     run_fused(s, SMR_Q5_0, more_fused_cases, SMR_COUNT(more_fused_cases));
 }

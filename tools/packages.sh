@@ -9,7 +9,7 @@ packages_model="python3-pip"
 packages_vulkan="mesa-vulkan-drivers"
 packages_opencl="pocl-opencl-icd"
 packages_test="clang libclang-rt-dev clang-format clang-tidy libcmocka-dev
-    vulkan-validationlayers shellcheck mandoc git"
+    libdrm-dev vulkan-validationlayers shellcheck mandoc git"
 packages_test_12="oclgrind" # Debian 13 has no more
 
 # For other systems: a command or a pkg-config module, and who brings it.

@@ -15,6 +15,7 @@
 struct instruction {
     const char *line; // the first of its lines
     uint32_t label;   // where it jumps to; NO_LABEL: it does not
+    uint32_t n_multiplies;
     bool counted, load;
 };
 #define NO_LABEL UINT32_MAX
@@ -86,7 +87,32 @@ static void add_label(struct listing *listing, uint32_t number, const char *line
         *label = (struct label){number, (uint32_t)listing->n_instructions, line};
 }
 
+static bool has_one_of(const char *name, size_t size, const char *const prefixes[])
+{
+    for (; *prefixes; prefixes++)
+        if (has_prefix(name, size, *prefixes))
+            return true;
+    return false;
+}
+
 // ---- AMD ----------------------------------------------------------------------------------------
+
+static const char *const amd_idle[] = {"s_wait", "s_nop", "s_delay_alu", NULL};
+static const char *const amd_loads[] = {"buffer_load", "global_load", "flat_load", NULL};
+static const char *const amd_jumps[] = {"s_branch", "s_cbranch", NULL};
+static const char *const amd_multiplies[] = {"v_fma",    "v_mac_",     "v_mad_f", "v_mad_mix",
+                                             "v_dot",    "v_pk_fma",   "v_wmma",  "v_swmmac",
+                                             "v_dual_f", "v_dual_dot", NULL};
+
+// Of one line: two where it has two instructions in one ("v_dual_fmac_f32 ... :: v_dual_...").
+static uint32_t count_multiplies(const char *name, size_t size)
+{
+    uint32_t n = has_one_of(name, size, amd_multiplies);
+    for (size_t i = 0; i + 3 < size; i++)
+        if (!memcmp(name + i, ":: ", 3))
+            n += has_one_of(name + i + 3, size - i - 3, amd_multiplies);
+    return n;
+}
 
 static void read_amd(struct listing *listing, const char *line, size_t size)
 {
@@ -111,12 +137,10 @@ static void read_amd(struct listing *listing, const char *line, size_t size)
     struct instruction *instruction = add_instruction(listing, line);
     if (!instruction)
         return;
-    instruction->counted = !has_prefix(name, size, "s_wait") && !has_prefix(name, size, "s_nop") &&
-                           !has_prefix(name, size, "s_delay_alu");
-    instruction->load = has_prefix(name, size, "buffer_load") ||
-                        has_prefix(name, size, "global_load") ||
-                        has_prefix(name, size, "flat_load");
-    if (has_prefix(name, size, "s_branch") || has_prefix(name, size, "s_cbranch")) {
+    instruction->counted = !has_one_of(name, size, amd_idle);
+    instruction->load = has_one_of(name, size, amd_loads);
+    instruction->n_multiplies = count_multiplies(name, size);
+    if (has_one_of(name, size, amd_jumps)) {
         const char *target = name;
         while (target + 2 < end && memcmp(target, "BB", 2) != 0)
             target++;
@@ -137,6 +161,9 @@ static bool is_load(const char *line, size_t size)
     return contains(line, size, "( load,") || contains(line, size, "surface read") ||
            contains(line, size, "scattered read") || contains(line, size, "gather");
 }
+
+static const char *const intel_idle[] = {"sync", "nop", NULL};
+static const char *const intel_multiplies[] = {"mad", "mac", "dp4a", "dpas", NULL};
 
 static void read_intel(struct listing *listing, const char *line, size_t size)
 {
@@ -163,7 +190,8 @@ static void read_intel(struct listing *listing, const char *line, size_t size)
     struct instruction *instruction = add_instruction(listing, line);
     if (!instruction)
         return;
-    instruction->counted = !has_prefix(name, length, "sync") && !has_prefix(name, length, "nop");
+    instruction->counted = !has_one_of(name, length, intel_idle);
+    instruction->n_multiplies = has_one_of(name, length, intel_multiplies);
     if (has_prefix(name, length, "while")) {
         const char *target = name;
         while (target + 5 < end && memcmp(target, "LABEL", 5) != 0)
@@ -196,15 +224,16 @@ static bool loop_of(const struct listing *listing, size_t at, struct span *span)
     return false;
 }
 
-// Whether another loop is inside this one, or goes on to a later jump to the same label.
-static bool is_outer_or_part(const struct listing *listing, const struct span *span)
+// Whether it goes on to a later jump to the same label or, with `innermost`, has a loop inside.
+static bool is_out(const struct listing *listing, const struct span *span, bool innermost)
 {
     struct span other;
     for (size_t i = 0; i < listing->n_instructions; i++) {
         if (!loop_of(listing, i, &other) || other.end == span->end)
             continue;
-        if (other.begin == span->begin ? other.end > span->end
-                                       : other.begin > span->begin && other.end <= span->end)
+        if (other.begin == span->begin
+                ? other.end > span->end
+                : innermost && other.begin > span->begin && other.end <= span->end)
             return true;
     }
     return false;
@@ -212,23 +241,25 @@ static bool is_outer_or_part(const struct listing *listing, const struct span *s
 
 static struct loop count(const struct listing *listing, const struct span *span)
 {
-    struct loop loop = {0};
+    struct loop loop = {.text = span->line};
     for (size_t i = span->begin; i < span->end; i++) {
-        loop.n_instructions += listing->instructions[i].counted;
-        loop.n_loads += listing->instructions[i].load;
+        const struct instruction *instruction = &listing->instructions[i];
+        loop.n_instructions += instruction->counted;
+        loop.n_loads += instruction->load;
+        loop.n_multiplies += instruction->n_multiplies;
+        loop.size = (size_t)(instruction->line - span->line) + strcspn(instruction->line, "\n");
     }
     return loop;
 }
 
-bool disassembly_loop(enum isa isa, const char *text, size_t size, struct loop *loop, size_t *first,
-                      size_t *loop_size)
+bool disassembly_loop(const struct disassembly *code, struct loop *loop)
 {
     struct listing listing = {0};
-    const char *end = text + size;
-    for (const char *line = text; line < end && !listing.failed;) {
+    const char *end = code->text + code->size;
+    for (const char *line = code->text; line < end && !listing.failed;) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         const size_t length = (size_t)((newline ? newline : end) - line);
-        if (length && isa == ISA_AMD)
+        if (length && code->isa == ISA_AMD)
             read_amd(&listing, line, length);
         else if (length)
             read_intel(&listing, line, length);
@@ -238,18 +269,13 @@ bool disassembly_loop(enum isa isa, const char *text, size_t size, struct loop *
     struct span span;
     *loop = (struct loop){0};
     for (size_t i = 0; i < listing.n_instructions && !listing.failed; i++) {
-        if (!loop_of(&listing, i, &span) || is_outer_or_part(&listing, &span))
+        if (!loop_of(&listing, i, &span) || is_out(&listing, &span, code->innermost))
             continue;
         const struct loop found = count(&listing, &span);
-        if (!found.n_loads || found.n_instructions <= loop->n_instructions)
-            continue;
-        *loop = found;
-        if (first) {
-            const char *after = memchr(listing.instructions[i].line, '\n',
-                                       (size_t)(end - listing.instructions[i].line));
-            *first = (size_t)(span.line - text);
-            *loop_size = (size_t)((after ? after + 1 : end) - span.line);
-        }
+        if (found.n_loads &&
+            (found.n_multiplies == loop->n_multiplies ? found.n_instructions > loop->n_instructions
+                                                      : found.n_multiplies > loop->n_multiplies))
+            *loop = found;
     }
     free(listing.instructions);
     free(listing.labels);

@@ -51,8 +51,9 @@ const char *disassembly_find(const char *text, size_t *size)
     return begin;
 }
 
-bool facts_read(enum isa isa, const char *text, struct facts *facts)
+bool facts_read(const struct account *account, struct facts *facts)
 {
+    const char *text = account->text;
     static const char mark[] = ", subgroup size ";
     *facts = (struct facts){0};
     const char *subgroup = strstr(text, mark);
@@ -68,8 +69,7 @@ bool facts_read(enum isa isa, const char *text, struct facts *facts)
         read_statistic(line, size, facts);
         line = line[size] ? line + size : NULL;
     }
-    size_t size;
-    const char *code = disassembly_find(text, &size);
-    return facts->n_instructions &&
-           (!code || disassembly_loop(isa, code, size, &facts->loop, NULL, NULL));
+    struct disassembly code = {.isa = account->isa, .innermost = account->innermost};
+    code.text = disassembly_find(text, &code.size);
+    return facts->n_instructions && (!code.text || disassembly_loop(&code, &facts->loop));
 }

@@ -1,11 +1,13 @@
 // isa.h - samara-isa: what the kernels become under the compilers of GPUs that are not here.
 //
-// main.c         options, one process for each chip, compiling, the table
+// main.c         options, and a process for each chip
 // chips.c        the chips, and the environment in which Mesa takes one of them for present
 // shapes.c       what a model asks of each kernel, by name
 // facts.c        from what the driver tells of a kernel to numbers
 // disassembly.c  the main loop of a kernel, counted
 // peer.c         figures of another engine to compare with
+// known.c        kernels that are not yet as they should be
+// report.c       compiles what is asked for, and prints it
 #pragma once
 
 #include "kernel/kernel.h"
@@ -58,6 +60,9 @@ extern const size_t n_shapes;
 struct loop {
     uint32_t n_instructions; // without waits and delays; 0: there is no loop that loads
     uint32_t n_loads;        // from buffers, by each invocation for itself
+    uint32_t n_multiplies;   // of numbers to be added: multiply-adds, dot products, matrices
+    const char *text;        // of the disassembly, while that lives
+    size_t size;
 };
 
 struct facts {
@@ -72,16 +77,27 @@ struct facts {
     struct loop loop; // the main one
 };
 
-// Read what smr_kernel_inspect() tells. False when that is not in the form of Mesa's drivers.
-bool facts_read(enum isa isa, const char *text, struct facts *facts);
+// What smr_kernel_inspect() tells of a kernel.
+struct account {
+    enum isa isa;
+    const char *text;
+    bool innermost; // the main loop is one that has no loop inside
+};
+// Read it. False when it is not in the form of Mesa's drivers, or without memory.
+bool facts_read(const struct account *account, struct facts *facts);
 
-// The text of the disassembly within what smr_kernel_inspect() tells; NULL where there is none.
+// The disassembly in it; NULL where there is none.
 const char *disassembly_find(const char *text, size_t *size);
 
-// The main loop: of those that have no other loop inside and load from buffers the one with the most
-// instructions. `first` and `size`, when not NULL, receive where it is in the text. False without memory.
-bool disassembly_loop(enum isa isa, const char *text, size_t size, struct loop *loop, size_t *first,
-                      size_t *loop_size);
+// The main loop of a disassembly: of those that load from buffers the one with the most
+// multiplications, or of equal ones the most instructions. False without memory.
+struct disassembly {
+    enum isa isa;
+    const char *text;
+    size_t size;
+    bool innermost;
+};
+bool disassembly_loop(const struct disassembly *code, struct loop *loop);
 
 // ---- the peer -----------------------------------------------------------------------------------
 
@@ -91,3 +107,9 @@ struct peer_figure {
 };
 // NULL where nothing is known.
 const struct peer_figure *peer_find(const struct chip *chip, enum smr_type type);
+
+// ---- what is not yet as it should be ------------------------------------------------------------
+
+// Why the kernel may spill or be narrow for now; NULL: it may not.
+const char *known_reason(const struct chip *chip, const struct smr_kernel_key *key,
+                         const struct shape *shape);

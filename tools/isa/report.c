@@ -41,27 +41,48 @@ static bool add_row(struct report *report, const struct row *row)
 }
 
 // The variants of a kernel for one shape and type that are wanted and can run.
-static bool add_variants(struct report *report, struct smr_kernel_set *set,
-                         const struct shape *shape, enum smr_type type)
+static bool add_variants(struct report *report, const struct shape *shape,
+                         const struct smr_kernel_key *chosen)
 {
     const struct settings *settings = report->settings;
     const struct smr_kernel_desc *desc = smr_kernel_desc(shape->id);
-    struct smr_kernel_key chosen, key;
-    if (!smr_kernel_choose(set, shape->id, type, &shape->push, &chosen)) {
-        smr_context_clear_error(smr_device_context(report->device)); // a type that does not fit
-        return true;
-    }
+    struct row row = {.shape = shape};
     for (uint32_t v = 0; v < desc->n_variants; v++) {
+        row.chosen = v == chosen->variant;
         if ((settings->variant && strcasecmp(settings->variant, desc->variants[v].name) != 0) ||
-            ((settings->default_only || settings->check) && v != chosen.variant) ||
-            !smr_kernel_variant_key(report->device, shape->id, type, v, &shape->push, &key))
+            ((settings->default_only || settings->check) && !row.chosen) ||
+            !smr_kernel_variant_key(report->device, shape->id, (enum smr_type)chosen->type, v,
+                                    &shape->push, &row.key))
             continue;
-        if (v == chosen.variant)
-            key = chosen;
-        if (!add_row(report, &(struct row){shape, key, .chosen = v == chosen.variant}))
+        if (row.chosen)
+            row.key = *chosen;
+        if (!add_row(report, &row))
             return false;
     }
     return true;
+}
+
+// A shape in all types that are wanted.
+static bool add_shape(struct report *report, struct smr_kernel_set *set, const struct shape *shape)
+{
+    const char *type = report->settings->type;
+    const struct smr_kernel_desc *desc = smr_kernel_desc(shape->id);
+    smr_context *context = smr_device_context(report->device);
+    bool fits = false;
+    for (uint32_t t = 0; t < desc->n_types; t++) {
+        struct smr_kernel_key chosen;
+        if (!smr_kernel_choose(set, shape->id, desc->types[t], &shape->push, &chosen)) {
+            smr_context_clear_error(context); // a cache's type that heads of this size do not fit
+            continue;
+        }
+        fits = true;
+        if ((!type || !strcasecmp(type, type_name(desc->types[t]))) &&
+            !add_variants(report, shape, &chosen))
+            return false;
+    }
+    return fits ||
+           smr_fail(context, SMR_ERROR, "no variant of %s takes the shape \"%s\" of shapes.c",
+                    desc->name, shape->name);
 }
 
 static bool add_rows(struct report *report, struct smr_kernel_set *set)
@@ -69,14 +90,10 @@ static bool add_rows(struct report *report, struct smr_kernel_set *set)
     const struct settings *settings = report->settings;
     for (size_t i = 0; i < n_shapes; i++) {
         const struct shape *shape = &shapes[i];
-        const struct smr_kernel_desc *desc = smr_kernel_desc(shape->id);
-        if ((settings->kernel && strcmp(settings->kernel, desc->name) != 0) ||
-            (settings->shape && !strstr(shape->name, settings->shape)))
-            continue;
-        for (uint32_t t = 0; t < desc->n_types; t++)
-            if ((!settings->type || !strcasecmp(settings->type, type_name(desc->types[t]))) &&
-                !add_variants(report, set, shape, desc->types[t]))
-                return false;
+        if ((!settings->kernel || !strcmp(settings->kernel, smr_kernel_desc(shape->id)->name)) &&
+            (!settings->shape || strstr(shape->name, settings->shape)) &&
+            !add_shape(report, set, shape))
+            return false;
     }
     return report->n_rows || smr_fail(smr_device_context(report->device), SMR_ERROR_USAGE,
                                       "no kernel, variant, type and shape is of these names");
@@ -89,25 +106,24 @@ static bool wants_text(const struct settings *settings)
     return (settings->loop || settings->whole) && !settings->json;
 }
 
-// Keep the part of the disassembly that is wanted.
-static char *keep_text(const struct report *report, const char *text)
+// A copy of the disassembly, or of its main loop alone.
+static char *keep_text(const struct report *report, const char *text, const struct loop *loop)
 {
-    struct loop loop;
-    size_t size = 0, first = 0, loop_size = 0;
-    const char *code = disassembly_find(text, &size);
-    if (!code || (!report->settings->whole &&
-                  !disassembly_loop(report->chip->isa, code, size, &loop, &first, &loop_size)))
-        return NULL;
-    if (!report->settings->whole) {
-        code += first;
-        size = loop_size;
-    }
-    char *copy = malloc(size + 1);
+    size_t size = loop->size;
+    const char *code = report->settings->whole ? disassembly_find(text, &size) : loop->text;
+    char *copy = code ? malloc(size + 1) : NULL;
     if (copy) {
         memcpy(copy, code, size);
         copy[size] = 0;
     }
     return copy;
+}
+
+// Products with vectors do their work in one loop over blocks of weights; others have loops within
+// the loop over tiles.
+static bool has_innermost(enum smr_kernel_id id)
+{
+    return id == SMR_KERNEL_MATVEC || id == SMR_KERNEL_EXPERTS;
 }
 
 // One kernel. What does not compile is seen in the row; the error is for the log.
@@ -134,10 +150,12 @@ static void compile_row(const struct report *report, struct row *row)
     smr_kernel *kernel = smr_kernel_create(report->device, &params);
     struct smr_string text;
     smr_string_init(&text, context);
-    row->compiled = kernel && smr_kernel_inspect(kernel, &text) &&
-                    facts_read(report->chip->isa, text.data, &row->facts);
+    if (kernel && smr_kernel_inspect(kernel, &text)) {
+        const struct account account = {report->chip->isa, text.data, has_innermost(row->key.id)};
+        row->compiled = facts_read(&account, &row->facts);
+    }
     if (row->compiled && wants_text(report->settings))
-        row->text = keep_text(report, text.data);
+        row->text = keep_text(report, text.data, &row->facts.loop);
     smr_string_finish(&text);
     smr_kernel_destroy(kernel);
     smr_blob_free(context, &spirv);
@@ -207,9 +225,10 @@ static void print_head(const struct report *report)
     const bool amd = report->chip->isa == ISA_AMD;
     printf("%s%s%s: %s, %s\n", bold(stdout), report->chip->name, plain(stdout), report->chip->what,
            smr_device_get_info(report->device)->driver);
-    printf("%-15s %-9s %-7s %-22s %5s %4s %5s %5s %6s %7s %5s %6s %6s %6s %6s %6s %5s\n", "kernel",
-           "variant", "type", "shape", "group", amd ? "wave" : "simd", "regs", amd ? "waves" : "",
-           "spills", "scratch", "LDS", "instr", "loop", "loads", "ins/w", "load/w", "peer");
+    printf("%-15s %-9s %-7s %-20s %5s %4s %5s %5s %6s %7s %5s %6s %6s %6s %6s %6s %6s %5s\n",
+           "kernel", "variant", "type", "shape", "group", amd ? "wave" : "simd", "regs",
+           amd ? "waves" : "", "spills", "scratch", "LDS", "instr", "loop", "muladd", "loads",
+           "ins/w", "load/w", "peer");
 }
 
 static void print_ratio(double value, int width, int digits)
@@ -227,7 +246,7 @@ static void print_row(const struct report *report, const struct row *row)
     char variant[32];
     snprintf(variant, sizeof variant, "%s%s", desc->variants[row->key.variant].name,
              row->chosen ? "*" : "");
-    printf("%-15s %-9s %-7s %-22s %5u", desc->name, variant, type_name(row->key.type),
+    printf("%-15s %-9s %-7s %-20s %5u", desc->name, variant, type_name(row->key.type),
            row->shape->name, row->key.constants[0]);
     if (!row->compiled) {
         printf(" does not compile\n");
@@ -238,8 +257,9 @@ static void print_row(const struct report *report, const struct row *row)
         printf(" %5u", facts->n_subgroups);
     else
         printf(" %5s", "");
-    printf(" %6u %7u %5u %6u %6u %6u", facts->spills, facts->scratch_size, facts->shared_size,
-           facts->n_instructions, facts->loop.n_instructions, facts->loop.n_loads);
+    printf(" %6u %7u %5u %6u %6u %6u %6u", facts->spills, facts->scratch_size, facts->shared_size,
+           facts->n_instructions, facts->loop.n_instructions, facts->loop.n_multiplies,
+           facts->loop.n_loads);
     print_ratio(per_weight(row, facts->loop.n_instructions), 6, 2);
     print_ratio(per_weight(row, facts->loop.n_loads), 6, 3);
     print_ratio(ratio_to_peer(report, row), 5, 2);
@@ -257,7 +277,7 @@ static json_t *row_json(const struct report *report, const struct row *row)
     for (uint32_t i = 0; i < desc->n_constants; i++)
         json_array_append_new(constants, json_integer(row->key.constants[i]));
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i,"
+        "{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i,"
         " s:f, s:f, s:s?}",
         "chip", report->chip->name, "kernel", desc->name, "variant",
         desc->variants[row->key.variant].name, "type", type_name(row->key.type), "shape",
@@ -266,40 +286,61 @@ static json_t *row_json(const struct report *report, const struct row *row)
         "scalar_registers", (int)facts->scalar_registers, "subgroups", (int)facts->n_subgroups,
         "spills", (int)facts->spills, "scratch_size", (int)facts->scratch_size, "shared_size",
         (int)facts->shared_size, "instructions", (int)facts->n_instructions, "loop_instructions",
-        (int)facts->loop.n_instructions, "loop_loads", (int)facts->loop.n_loads,
-        "instructions_per_weight", per_weight(row, facts->loop.n_instructions), "loads_per_weight",
+        (int)facts->loop.n_instructions, "loop_multiplies", (int)facts->loop.n_multiplies,
+        "loop_loads", (int)facts->loop.n_loads, "instructions_per_weight",
+        per_weight(row, facts->loop.n_instructions), "loads_per_weight",
         per_weight(row, facts->loop.n_loads), "problem", problem);
+}
+
+// One line for a kernel that is not as it should be. Returns whether that counts.
+static bool print_problem(const struct report *report, const struct row *row, const char *problem)
+{
+    const struct smr_kernel_desc *desc = smr_kernel_desc(row->key.id);
+    const char *reason = row->compiled ? known_reason(report->chip, &row->key, row->shape) : NULL;
+    printf("%s: %s %s %s, %s: %s (%u spills, %u bytes of scratch, subgroups of %u)%s%s\n",
+           report->chip->name, desc->name, desc->variants[row->key.variant].name,
+           type_name(row->key.type), row->shape->name, problem, row->facts.spills,
+           row->facts.scratch_size, row->facts.subgroup_size, reason ? "; known: " : "",
+           reason ? reason : "");
+    return !reason;
+}
+
+// What is wrong alone. Returns how many kernels are.
+static size_t print_check(const struct report *report)
+{
+    size_t n_bad = 0;
+    for (size_t i = 0; i < report->n_rows; i++) {
+        const char *problem = problem_of(report, &report->rows[i]);
+        if (problem && print_problem(report, &report->rows[i], problem))
+            n_bad++;
+    }
+    printf("%s: %zu kernels, %zu not as they should be\n", report->chip->name, report->n_rows,
+           n_bad);
+    return n_bad;
+}
+
+// Returns how many did not compile.
+static size_t print_all(const struct report *report)
+{
+    size_t n_bad = 0;
+    if (!report->settings->json)
+        print_head(report);
+    for (size_t i = 0; i < report->n_rows; i++) {
+        if (report->settings->json)
+            json_print("isa", row_json(report, &report->rows[i]), JSON_COMPACT);
+        else
+            print_row(report, &report->rows[i]);
+        n_bad += !report->rows[i].compiled;
+    }
+    if (!report->settings->json)
+        putchar('\n');
+    return n_bad;
 }
 
 int report_print(const struct report *report)
 {
-    const struct settings *settings = report->settings;
-    size_t n_bad = 0;
-    int code = EXIT_OK;
-    if (!settings->json && !settings->check)
-        print_head(report);
-    for (size_t i = 0; i < report->n_rows; i++) {
-        const struct row *row = &report->rows[i];
-        const char *problem = problem_of(report, row);
-        if (settings->json)
-            code = json_print("isa", row_json(report, row), JSON_COMPACT);
-        else if (!settings->check)
-            print_row(report, row);
-        else if (problem)
-            printf("%s: %s %s %s, %s: %s (%u spills, %u bytes of scratch, subgroups of %u)\n",
-                   report->chip->name, smr_kernel_desc(row->key.id)->name,
-                   smr_kernel_desc(row->key.id)->variants[row->key.variant].name,
-                   type_name(row->key.type), row->shape->name, problem, row->facts.spills,
-                   row->facts.scratch_size, row->facts.subgroup_size);
-        n_bad += settings->check ? problem != NULL : !row->compiled;
-    }
-    if (settings->check)
-        printf("%s: %zu kernels, %zu not as they should be\n", report->chip->name, report->n_rows,
-               n_bad);
-    else if (!settings->json)
-        putchar('\n');
-    if (code == EXIT_OK)
-        code = tool_flush("isa");
+    const size_t n_bad = report->settings->check ? print_check(report) : print_all(report);
+    const int code = tool_flush("isa");
     return code == EXIT_OK && n_bad ? EXIT_RUNTIME : code;
 }
 

@@ -3,15 +3,19 @@
 #include "isa.h"
 
 // A product of `rows` rows of activations with a matrix of outs rows of cols columns.
-#define PRODUCT(kernel, rows, cols, outs)                                                          \
+#define PRODUCT(kernel, rows, cols, outs) FUSED(kernel, "", rows, cols, outs, 0)
+#define FUSED(kernel, name, rows, cols, outs, what)                                                \
     {                                                                                              \
-#rows " x " #cols " x " #outs, SMR_KERNEL_##kernel,                                        \
+#rows " x " #cols " x " #outs name, SMR_KERNEL_##kernel,                                   \
             .push.matmul = {                                                                       \
                 .n_cols = (cols),                                                                  \
                .n_out = (outs),                                                                    \
                .n_rows = (rows),                                                                   \
                .in_stride = (cols),                                                                \
-               .out_stride = (outs), }                                                             \
+               .out_stride = (outs),                                                               \
+               .flags = (what),                                                                    \
+               .activation = SMR_ACT_SILU,                                                         \
+               .eps = 1e-6f, }                                                                     \
     }
 
 // `rows` rows of 32 heads of dim elements on 8 cached ones.
@@ -46,6 +50,8 @@
 const struct shape shapes[] = {
     PRODUCT(MATVEC, 1, 4096, 4096),
     PRODUCT(MATVEC, 1, 2048, 512),
+    FUSED(MATVEC, " norm", 1, 4096, 4096, SMR_MATVEC_NORM),
+    FUSED(MATVEC, " gate", 1, 4096, 22016, SMR_MATVEC_NORM | SMR_MATVEC_GATED),
     PRODUCT(MATVEC, 2, 4096, 4096),
     PRODUCT(MATVEC, 4, 4096, 4096),
     PRODUCT(MATVEC, 8, 4096, 4096),
@@ -82,6 +88,7 @@ const struct shape shapes[] = {
                          .q_stride = 4096,
                          .k_stride = 1024,
                          .v_stride = 1024,
+                         .page_size = 64,
                          .magnitude = 1}},
     {"1 x 11008", SMR_KERNEL_ACTIVATE,
      .push.activate = {.n_cols = 11008,

@@ -466,12 +466,12 @@ struct tile {
 // sums: with more the compiler falls back to half the lanes.
 static const struct tile wide_tiles[] = {
     {128, 128, 8, 8, 1, 0}, {64, 64, 8, 4, 1, 1}, {64, 32, 8, 4, 2, 0},
-    {32, 32, 4, 4, 2, 0},   {32, 16, 4, 4, 4, 0},
+    {32, 32, 4, 4, 4, 0},   {32, 16, 4, 4, 4, 0},
 };
 static const struct tile narrow_tiles[] = {
-    {64, 64, 4, 4, 1, 0}, {64, 32, 4, 4, 2, 0}, {32, 32, 4, 4, 2, 0}, {32, 16, 4, 4, 4, 0}};
+    {64, 64, 4, 4, 1, 0}, {64, 32, 4, 4, 2, 0}, {32, 32, 4, 4, 4, 0}, {32, 16, 4, 4, 4, 0}};
 
-enum { TILES_STEP = 32, TILES_WORKGROUPS = 128 }; // columns of a part; enough to fill a GPU
+enum { TILES_WORKGROUPS = 128 }; // enough to fill a GPU
 
 static uint32_t tile_invocations(const struct tile *tile)
 {
@@ -481,7 +481,8 @@ static uint32_t tile_invocations(const struct tile *tile)
 // Bytes of shared memory: of w and x, and the sums of one part where there are several.
 static uint32_t tile_shared_size(const struct tile *tile)
 {
-    const uint32_t loaded = TILES_STEP * tile->parts * (tile->o + tile->r);
+    const uint32_t part_columns = tile->parts > 1 ? 16 : 32; // as in lib/tiles.glsl
+    const uint32_t loaded = part_columns * tile->parts * (tile->o + tile->r);
     return (loaded + (tile->parts > 1 ? tile->o * tile->r : 4)) * (uint32_t)sizeof(float);
 }
 

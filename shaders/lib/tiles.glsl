@@ -31,7 +31,7 @@ const uint CHUNK = 16u;
 #else
 const uint CHUNK = 8u;
 #endif
-const uint PART_C = 32u, TILE_C = PART_C * PARTS;
+const uint PART_C = PARTS > 1u ? 16u : 32u, TILE_C = PART_C * PARTS; // whole units
 const uint N_O = TILE_O / SUB_O, N_R = TILE_R / SUB_R; // invocations of a part
 const uint UNROLLED = 4u; // columns
 const uint QUADS_O = SUB_O / 4u, QUADS_R = SUB_R / 4u, N_SUMS = SUB_R * QUADS_O; // of four

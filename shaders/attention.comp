@@ -50,19 +50,25 @@ layout(set = 0, binding = 3) readonly buffer KeyParts { CACHE_PART key_parts[]; 
 layout(set = 0, binding = 4) readonly buffer ValueParts { CACHE_PART value_parts[]; };
 
 uint place[TILE]; // as below
-#else
+#elif !defined(GROUPED)
 shared uint place[TILE]; // of the key's and the value's vector in the cache, in words
 #endif
 
-// Step 1. `n` keys from `first` on, of the sequence whose pages begin at `table`.
+// Where the vector of a key is, in words, of the sequence whose pages begin at `table`.
+uint place_of(uint table, uint kv_head, uint key)
+{
+    uint page = pages[table + key / page_size];
+    return cache_vector(page, key % page_size, kv_head) * CACHE_WORDS(HEAD_DIM);
+}
+
+#ifndef GROUPED
+// Step 1. `n` keys from `first` on.
 void find_keys(uint table, uint kv_head, uint first, uint n)
 {
-    for (uint t = gl_LocalInvocationID.x; t < n; t += WORKGROUP_SIZE) {
-        uint key = first + t;
-        uint page = pages[table + key / page_size];
-        place[t] = cache_vector(page, key % page_size, kv_head) * CACHE_WORDS(HEAD_DIM);
-    }
+    for (uint t = gl_LocalInvocationID.x; t < n; t += WORKGROUP_SIZE)
+        place[t] = place_of(table, kv_head, first + t);
 }
+#endif
 
 // First key, and the one after the last, of a split of a row. Padding has none.
 uvec2 key_range(uint row, uint split)

@@ -174,36 +174,50 @@ static const struct smr_variant attention_variants[] = {
      .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
 };
 enum { ATTENTION_SINGLE, ATTENTION_GROUPED, ATTENTION_RUNS };
-enum { GROUPED_QUERIES = 8, GROUPED_SIZE = 128, GROUPED_TILE = 32, GROUPED_LANES = 4 };
+enum { GROUPED_SIZE = 128, GROUPED_TILE = 64, GROUPED_LANES = 4 };
 
-// Heads of a workgroup of the grouped variant: a power of two that divides GROUPED_QUERIES.
-static uint32_t grouped_heads(const struct smr_attention_push *p)
+// Heads of a workgroup of the grouped variant: a power of two, at most `most`, which is one.
+static uint32_t grouped_heads(const struct smr_attention_push *p, uint32_t most)
 {
     const uint32_t sharing = p->n_heads / p->n_kv_heads;
     uint32_t heads = 1;
-    while (heads < sharing && heads < GROUPED_QUERIES)
+    while (heads < sharing && heads < most)
         heads *= 2;
     return heads;
 }
 
-// Further constants: queries of a workgroup, heads of those.
+// Bytes of shared memory of lib/attention_grouped.glsl.
+static uint32_t grouped_shared_size(const struct smr_attention_push *p, uint32_t queries,
+                                    uint32_t keys)
+{
+    const uint32_t octets = (p->head_dim + 7) / 8;
+    const uint32_t places = GROUPED_TILE + (keys - 1) * smr_max_u32(1, GROUPED_SIZE / octets);
+    const uint32_t sums = smr_max_u32(GROUPED_SIZE, octets) * 8;
+    return 4 * (queries * (octets * 8 + GROUPED_TILE * GROUPED_LANES + places + 8) + places + sums +
+                2 * GROUPED_SIZE);
+}
+
+// Further constants: queries of a workgroup, heads of those, keys of an invocation at a time. Where
+// subgroups may be narrow, as on Intel's GPUs, an invocation has registers for two queries and one key:
+// with more the compiler falls back to half the lanes.
 static bool grouped_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                const struct smr_attention_push *p)
 {
-    const uint32_t heads = grouped_heads(p);
-    const uint32_t dim = (p->head_dim + 7) / 8 * 8;
-    const uint32_t floats = (GROUPED_QUERIES * dim + GROUPED_SIZE * 8) +
-                            GROUPED_QUERIES * GROUPED_TILE * (GROUPED_LANES + 2) + 256;
-    // With less to share the plain variant has more workgroups for the same work.
-    if (p->n_rows < GROUPED_QUERIES / heads || p->n_rows == 1 ||
-        limits->max_shared_size < floats * sizeof(float) ||
+    const bool wide = limits->min_subgroup_size > 16;
+    const uint32_t most = limits->cpu ? 4 : wide ? 8 : 2; // a processor compiles 8 for seconds
+    const uint32_t keys = limits->cpu || wide ? 2 : 1;
+    const uint32_t heads = grouped_heads(p, most);
+    // With less to share than the heads of a row there are more workgroups for the same work.
+    const uint32_t queries = p->n_rows >= most / heads ? most : heads;
+    if (queries == 1 || limits->max_shared_size < grouped_shared_size(p, queries, keys) ||
         smr_workgroup_size(limits, GROUPED_SIZE) != GROUPED_SIZE)
         return false;
     key->constants[0] = GROUPED_SIZE;
     key->constants[2] = GROUPED_TILE;
     key->constants[3] = GROUPED_LANES;
-    key->constants[4] = GROUPED_QUERIES;
+    key->constants[4] = queries;
     key->constants[5] = heads;
+    key->constants[7] = keys;
     return true;
 }
 
@@ -266,7 +280,7 @@ const struct smr_kernel_desc smr_desc_attention = {
     .twin = smr_twin_attention,
     .n_bindings = 8,
     .push_size = sizeof(struct smr_attention_push),
-    .n_constants = 7,
+    .n_constants = 8,
     .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_READ, SMR_WRITE, SMR_READ, SMR_READ},
     .types = smr_types_cache,
     .n_types = SMR_COUNT(smr_types_cache),

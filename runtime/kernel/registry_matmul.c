@@ -469,7 +469,7 @@ static const struct tile wide_tiles[] = {
     {32, 32, 4, 4, 4, 0},   {32, 16, 4, 4, 4, 0},
 };
 static const struct tile narrow_tiles[] = {
-    {64, 64, 4, 4, 1, 0}, {64, 32, 4, 4, 2, 0}, {32, 32, 4, 4, 4, 0}, {32, 16, 4, 4, 4, 0}};
+    {64, 64, 4, 4, 1, 0}, {32, 32, 4, 4, 4, 0}, {32, 16, 4, 4, 4, 0}};
 
 enum { TILES_WORKGROUPS = 128 }; // enough to fill a GPU
 

@@ -7,16 +7,42 @@
 // of which share its keys; in steps 2 and 4 they work for all queries.
 layout(constant_id = 4) const uint QUERIES = 8u; // a multiple of HEADS; divides WORKGROUP_SIZE
 layout(constant_id = 5) const uint HEADS = 1u;
+layout(constant_id = 7) const uint KEYS = 2u; // of an invocation at a time, in steps 2 and 4
 const uint ROWS = QUERIES / HEADS;
 const uint STEP3 = WORKGROUP_SIZE / QUERIES;
+const uint MY_KEYS = (TILE + STEP3 - 1u) / STEP3; // in step 3
+const uint PLACES = TILE + (KEYS - 1u) * KEY_GROUPS;
+const uint STEP2 = WORKGROUP_SIZE / LANES;        // TILE is a multiple of KEYS times that
 
+shared uint place[PLACES]; // of a key's and a value's vector in the cache, in words
 shared float query[QUERIES * OCTETS * 8u]; // zeros past head_dim and for absent queries
-shared uvec2 range[QUERIES];               // keys that a query sees
+shared uvec4 about[QUERIES];   // keys that a query sees, as key_range() says it; position; head
+// What is rare is in shared memory and not in registers, of which Intel's GPUs have few.
+shared float greatest[QUERIES]; // score so far
+shared uint result[QUERIES];   // where its result goes, or ABSENT
 shared float part[QUERIES * TILE * LANES];
-shared float score[QUERIES * TILE];
-shared float weight[QUERIES * TILE];
+shared float most[WORKGROUP_SIZE]; // greatest score of an invocation's keys
+shared float weight[PLACES * QUERIES]; // [TILE][QUERIES], then zeros
 shared float shrink[QUERIES]; // exp(old maximum - new maximum)
 shared float sums[KEY_GROUPS * OCTETS * 8u];
+
+const uint ABSENT = 0xffffffffu;
+
+// What this invocation is for: its query in step 3, its octet of elements and its keys in step 4.
+uint my_query()
+{
+    return gl_LocalInvocationID.x / STEP3;
+}
+
+uint my_octet()
+{
+    return gl_LocalInvocationID.x % OCTETS;
+}
+
+uint my_key_group()
+{
+    return gl_LocalInvocationID.x / OCTETS;
+}
 
 // What this workgroup is for.
 struct Task {
@@ -56,9 +82,13 @@ void load_queries(Task task)
                       (task.first_head + n % HEADS) * HEAD_DIM + e];
         query[i] = value;
     }
-    for (uint i = gl_LocalInvocationID.x; i < QUERIES; i += WORKGROUP_SIZE)
-        range[i] = has_query(task, i) ? key_range(task.first_row + i / HEADS, task.split)
-                                      : uvec2(0u);
+    for (uint i = gl_LocalInvocationID.x; i < QUERIES; i += WORKGROUP_SIZE) {
+        uint row = task.first_row + i / HEADS, head = task.first_head + i % HEADS;
+        bool present = has_query(task, i);
+        about[i] = present ? uvec4(key_range(row, task.split), rows[row].y, head) : uvec4(0u);
+        greatest[i] = -3e38;
+        result[i] = present ? output_at(row, head, task.split) : ABSENT;
+    }
 }
 
 vec4 query_quad(uint i)
@@ -74,58 +104,89 @@ void keep(uint at, vec4 value)
     sums[at + 3u] = value.w;
 }
 
-// Step 2, for all queries: each octet of a key is read once.
+// Step 1. `n` keys from `first` on of the sequence of `row`, the last of them again where there are
+// none.
+void find_keys(uint row, uint first, uint n)
+{
+    uint table = rows[row].w * max_pages, kv_head = about[0].w / (n_heads / n_kv_heads);
+    for (uint t = gl_LocalInvocationID.x; t < PLACES; t += WORKGROUP_SIZE)
+        place[t] = place_of(table, kv_head, first + min(t, n - 1u));
+}
+
+// sum + dot(a, b), in multiply-adds alone.
+float add_products(vec4 a, vec4 b, float sum)
+{
+    sum += a.x * b.x;
+    sum += a.y * b.y;
+    sum += a.z * b.z;
+    return sum + a.w * b.w;
+}
+
+// Step 2, for all queries: each octet of a key is read once, and a query's once for KEYS of them.
 void multiply_keys(uint n)
 {
     uint lane = gl_LocalInvocationID.x % LANES;
-    for (uint t = gl_LocalInvocationID.x / LANES; t < n; t += WORKGROUP_SIZE / LANES) {
-        uint base = place[t];
-        float products[QUERIES];
-        [[unroll]] for (uint i = 0u; i < QUERIES; i++)
-            products[i] = 0.0;
-        [[dont_unroll]] for (uint o = lane; o < OCTETS; o += LANES) {
-            vec4 low, high;
-            CACHE_LOAD(key_cache, base, o, HEAD_DIM, low, high)
+    for (uint t = gl_LocalInvocationID.x / LANES; t < n; t += KEYS * STEP2) {
+        float products[KEYS][QUERIES];
+        uint base[KEYS];
+        [[unroll]] for (uint k = 0u; k < KEYS; k++) {
+            base[k] = place[t + k * STEP2];
             [[unroll]] for (uint i = 0u; i < QUERIES; i++)
-                products[i] += dot(low, query_quad((i * OCTETS + o) * 2u)) +
-                               dot(high, query_quad((i * OCTETS + o) * 2u + 1u));
+                products[k][i] = 0.0;
         }
-        [[unroll]] for (uint i = 0u; i < QUERIES; i++)
-            part[(i * TILE + t) * LANES + lane] = products[i];
+        [[dont_unroll]] for (uint o = lane; o < OCTETS; o += LANES) {
+            vec4 low[KEYS], high[KEYS];
+            [[unroll]] for (uint k = 0u; k < KEYS; k++)
+                CACHE_LOAD(key_cache, base[k], o, HEAD_DIM, low[k], high[k])
+            [[unroll]] for (uint i = 0u; i < QUERIES; i++) {
+                vec4 a = query_quad((i * OCTETS + o) * 2u);
+                vec4 b = query_quad((i * OCTETS + o) * 2u + 1u);
+                [[unroll]] for (uint k = 0u; k < KEYS; k++)
+                    products[k][i] = add_products(low[k], a, add_products(high[k], b, products[k][i]));
+            }
+        }
+        [[unroll]] for (uint k = 0u; k < KEYS; k++) {
+            [[unroll]] for (uint i = 0u; i < QUERIES; i++)
+                part[(i * TILE + t + k * STEP2) * LANES + lane] = products[k][i];
+        }
     }
 }
 
-// Step 3, first half. `mine` is the invocation's query, `place_in` its number among those of it.
-// The tile begins at key `first`.
-void finish_scores(Task task, uint mine, uint place_in, uint first, uint n)
+// Step 3. `mine` is the invocation's query, `place_in` its number among those of it. The tile begins
+// at key `first`. Keys that the query does not see get the weight 0.
+void weigh(bool in_run, uint first, inout float divisor)
 {
-    uint row = min(task.first_row + mine / HEADS, n_rows - 1u); // absent queries have scores as well
-    uint head = min(task.first_head + mine % HEADS, n_heads - 1u);
-    for (uint t = place_in; t < n; t += STEP3) {
-        float s = 0.0;
-        [[dont_unroll]] for (uint i = 0u; i < LANES; i++)
-            s += part[(mine * TILE + t) * LANES + i];
-        score[mine * TILE + t] = score_of(s, head, rows[row].y, first + t);
+    uint mine = my_query(), place_in = gl_LocalInvocationID.x % STEP3;
+    float maximum = greatest[mine];
+    uvec4 q_about = in_run ? about[mine] : uvec4(0u);
+    float before = maximum, score[MY_KEYS];
+    [[unroll]] for (uint i = 0u; i < MY_KEYS; i++) {
+        uint t = place_in + i * STEP3, key = first + t;
+        if (t < TILE && key >= q_about.x && key < q_about.y) {
+            float product = 0.0;
+            [[unroll]] for (uint j = 0u; j < LANES; j++)
+                product += part[(mine * TILE + t) * LANES + j];
+            score[i] = score_of(product, q_about.w, q_about.z, key);
+            maximum = max(maximum, score[i]);
+        }
     }
-}
-
-// Step 3, second half: the query's new maximum, and the weights of its keys in this tile, which
-// begins at key `first`. Keys that it does not see get the weight 0.
-void weigh(uint mine, uint place_in, uvec2 seen, uint first, uint n, inout float maximum,
-           inout float divisor)
-{
-    uint from = seen.x > first ? min(n, seen.x - first) : 0u;
-    uint to = seen.y > first ? min(n, seen.y - first) : 0u;
-    float before = maximum;
-    for (uint t = from; t < to; t++)
-        maximum = max(maximum, score[mine * TILE + t]);
+    most[gl_LocalInvocationID.x] = maximum;
+    barrier();
+    [[dont_unroll]] for (uint i = 0u; i < STEP3; i += 4u) {
+        [[unroll]] for (uint j = 0u; j < 4u; j++)
+            maximum = max(maximum, most[mine * STEP3 + i + j]);
+    }
     before = exp(before - maximum);
     divisor *= before;
-    if (place_in == 0u)
+    if (place_in == 0u) {
         shrink[mine] = before;
-    for (uint t = place_in; t < n; t += STEP3) {
-        float w = t >= from && t < to ? exp(score[mine * TILE + t] - maximum) : 0.0;
-        weight[mine * TILE + t] = w;
+        greatest[mine] = maximum;
+    }
+    [[unroll]] for (uint i = 0u; i < MY_KEYS; i++) {
+        uint t = place_in + i * STEP3, key = first + t;
+        float w = key >= q_about.x && key < q_about.y ? exp(score[i] - maximum) : 0.0;
+        if (t < TILE)
+            weight[t * QUERIES + mine] = w;
         divisor += w;
     }
 }
@@ -146,14 +207,14 @@ uint find_run(Task task, uint begin, out uvec2 keys)
     return next;
 }
 
-// Query i's result, from what KEY_GROUPS left in `sums`, its invocations' divisors in `part`, and
-// its maximum in `shrink`.
-void write_query(Task task, uint i)
+// Query i's result, from what KEY_GROUPS left in `sums` and its invocations, the divisors, in
+// `most`.
+void write_query(uint i)
 {
-    uint at = output_at(task.first_row + i / HEADS, task.first_head + i % HEADS, task.split);
+    uint at = result[i];
     float divisor = 0.0;
     for (uint j = 0u; j < STEP3; j++)
-        divisor += part[i * STEP3 + j];
+        divisor += most[i * STEP3 + j];
     for (uint e = gl_LocalInvocationID.x; e < HEAD_DIM; e += WORKGROUP_SIZE) {
         float sum = 0.0;
         [[dont_unroll]] for (uint g = 0u; g < KEY_GROUPS; g++)
@@ -161,7 +222,7 @@ void write_query(Task task, uint i)
         y[at + e] = sum * output_factor(divisor);
     }
     if (n_splits != 1u && gl_LocalInvocationID.x == 0u) {
-        y[at + HEAD_DIM] = shrink[i];
+        y[at + HEAD_DIM] = greatest[i];
         y[at + HEAD_DIM + 1u] = divisor;
     }
 }
@@ -174,64 +235,62 @@ void main()
         return; // the whole workgroup: past the end
     load_queries(task);
 
-    uint octet = self % OCTETS, key_group = self / OCTETS;
     vec4 low[QUERIES], high[QUERIES]; // sums of the weighted values
     [[unroll]] for (uint i = 0u; i < QUERIES; i++) {
         low[i] = vec4(0.0);
         high[i] = vec4(0.0);
     }
-    uint mine = self / STEP3, place_in = self % STEP3;
-    float maximum = -3e38, divisor = 0.0; // of the query; of keys whose weight is made here
+    for (uint i = TILE * QUERIES + self; i < PLACES * QUERIES; i += WORKGROUP_SIZE)
+        weight[i] = 0.0;
+    float divisor = 0.0; // of the keys whose weight is made here
 
     uint next = 0u;
     while (next < task.n_rows) {
         uint begin = next;
         uvec2 keys;
         next = find_run(task, begin, keys);
-        bool in_run = mine >= begin * HEADS && mine < next * HEADS;
-        uint table = rows[task.first_row + begin].w * max_pages;
+        bool in_run = my_query() >= begin * HEADS && my_query() < next * HEADS;
 
         for (uint first = keys.x; first < keys.y; first += TILE) {
             uint n = min(TILE, keys.y - first);
-            barrier(); // the tile before is done with shared memory; the queries are there
-            find_keys(table, task.kv_head, first, n);
+            barrier(); // the tile before is done with shared memory; what is about queries is there
+            find_keys(task.first_row + begin, first, n);
             barrier();
             multiply_keys(n);
             barrier();
-            finish_scores(task, mine, place_in, first, n);
-            barrier();
-            weigh(mine, place_in, in_run ? range[mine] : uvec2(0u), first, n, maximum, divisor);
+            weigh(in_run, first, divisor);
             barrier();
 
             [[unroll]] for (uint i = 0u; i < QUERIES; i++) {
                 low[i] *= shrink[i];
                 high[i] *= shrink[i];
             }
-            [[dont_unroll]] for (uint t = key_group; t < n && key_group < KEY_GROUPS;
-                                 t += KEY_GROUPS) {
-                vec4 a, b;
-                CACHE_LOAD(value_cache, place[t], octet, HEAD_DIM, a, b)
-                [[unroll]] for (uint i = 0u; i < QUERIES; i++) {
-                    float w = weight[i * TILE + t];
-                    low[i] += w * a;
-                    high[i] += w * b;
+            [[dont_unroll]] for (uint t = my_key_group(); t < n && my_key_group() < KEY_GROUPS;
+                                 t += KEYS * KEY_GROUPS) {
+                vec4 a[KEYS], b[KEYS];
+                [[unroll]] for (uint k = 0u; k < KEYS; k++)
+                    CACHE_LOAD(value_cache, place[t + k * KEY_GROUPS], my_octet(), HEAD_DIM, a[k], b[k])
+                [[unroll]] for (uint k = 0u; k < KEYS; k++) {
+                    [[unroll]] for (uint i = 0u; i < QUERIES; i++) {
+                        float w = weight[(t + k * KEY_GROUPS) * QUERIES + i];
+                        low[i] += w * a[k];
+                        high[i] += w * b[k];
+                    }
                 }
             }
         }
     }
 
     barrier();
-    part[self] = divisor;
+    most[self] = divisor;
     [[unroll]] for (uint i = 0u; i < QUERIES; i++) {
         barrier(); // the query before is written
-        if (key_group < KEY_GROUPS) {
-            keep((key_group * OCTETS + octet) * 8u, low[i]);
-            keep((key_group * OCTETS + octet) * 8u + 4u, high[i]);
+        if (my_key_group() < KEY_GROUPS) {
+            keep(self * 8u, low[i]);
+            keep(self * 8u + 4u, high[i]);
         }
-        if (mine == i && place_in == 0u)
-            shrink[i] = maximum;
         barrier();
-        if (has_query(task, i))
-            write_query(task, i);
+        if (result[i] != ABSENT)
+            write_query(i);
     }
 }

@@ -13,11 +13,6 @@ static const struct known {
 } known[] = {
     {ISA_INTEL, SMR_KERNEL_MATVEC, "unrolled", "Q6_K", "8 x",
      "the sums of eight rows beside a block's scales are too many"},
-    {ISA_INTEL, SMR_KERNEL_MATMUL, "unrolled", "Q3_K Q5_K Q6_K", "512 x",
-     "32 sums of an invocation leave too little to decode with at SIMD16"},
-    {ISA_INTEL, SMR_KERNEL_MATMUL, "tiles", "", "16 x", "the compiler keeps it at SIMD8"},
-    {ISA_INTEL, SMR_KERNEL_ATTENTION, "grouped", "", "prefill",
-     "the sums of eight queries fill the registers at SIMD8"},
 };
 
 const char *known_reason(const struct chip *chip, const struct smr_kernel_key *key,

@@ -59,8 +59,35 @@ def first_tokens_are_timed():
 
 
 @test
+def kernels_add_up():
+    out = bench(*TINY, "-p", "20", "-n", "4", "-d", "7")
+    assert out["peaks"]["gb_per_s"] > 0 and out["peaks"]["gflop_per_s"] > 0
+    for key, n_tokens, depth in [("prompt_step", 20, 7), ("decode_step", 1, 10)]:
+        step = out[key]
+        assert (step["n_tokens"], step["depth"]) == (n_tokens, depth), step
+        assert sum(k["calls"] for k in step["kernels"]) == step["dispatches"] > 10
+        for sums in ["time_s", "bytes", "flops"]:
+            total = sum(k[sums] or 0 for k in step["kernels"])
+            assert abs(total / step[sums] - 1) < 1e-6, sums
+        for k in step["kernels"]:
+            if k["time_s"]:
+                assert abs(k["gb_per_s"] * k["time_s"] * 1e9 / k["bytes"] - 1) < 1e-6
+                share = k["gflop_per_s"] / out["peaks"]["gflop_per_s"]
+                assert abs(k["of_peak_arithmetic"] - share) < 1e-6 * max(1, share)
+        # All weights are read once, but for the table of embeddings.
+        assert out["memory"]["weights"] * 0.5 < step["bytes"]
+        # Two operations for each weight and token; of the second layer only the last token matters.
+        n_layer = 256 * (2 * 256 + 2 * 128) + 3 * 256 * 512
+        assert step["flops"] > 2 * ((n_tokens + 1) * n_layer + 256 * 1000)
+        assert step["flops"] < 2.2 * (2 * n_tokens * n_layer + 256 * 1000)
+    left_out = bench(*TINY, "-p", "2", "-n", "0", "--no-kernels")
+    assert left_out["peaks"] is None and left_out["prompt_step"] is None
+
+
+@test
 def table_and_csv():
     out = text_of(*QUICK, *TINY, "-p", "4", "-n", "3")
+    assert "decode step: 1 token after 3" in out and "| matvec | Q4_0 |" in out
     assert "| pp4 | 0 |" in out and "| tg3 | 0 |" in out and "random weights" in out
     rows = list(csv.DictReader(io.StringIO(text_of(*QUICK, *TINY, "-p", "4", "-n", "3", "-o", "csv"))))
     assert [row["test"] for row in rows] == ["pp4", "tg3"]

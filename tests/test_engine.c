@@ -358,6 +358,42 @@ static void two_sessions_take_turns(void **state)
     close_subject(&s);
 }
 
+// ---- profile ------------------------------------------------------------------------------------
+
+// A profile has the step's dispatches with their times, and changes nothing.
+static void test_profile(void **state)
+{
+    struct subject s = {0};
+    struct smr_profile profile;
+    assert_true(open_subject(&s, &(struct smr_engine_params){.n_context = 256}));
+    assert_false(smr_schedule_profile(s.engine->schedule, 3, &profile)); // no step yet
+    smr_context_clear_error(s.context);
+    const uint32_t n_vocab = s.model->hparams.n_vocab;
+    const float *logits = smr_session_logits(s.session);
+    float *first = malloc(n_vocab * sizeof *first);
+    assert_true(logits && first);
+    memcpy(first, logits, n_vocab * sizeof *first);
+    assert_true(smr_schedule_profile(s.engine->schedule, 3, &profile));
+    assert_int_equal(profile.n_rows, 5);
+    assert_true(profile.n > 10 * s.model->hparams.n_layers);
+    double seconds = 0;
+    for (uint32_t i = 0; i < profile.n; i++) {
+        assert_true(profile.dispatches[i].key.id < SMR_N_KERNELS);
+        assert_true(profile.dispatches[i].seconds >= 0);
+        seconds += profile.dispatches[i].seconds;
+    }
+    const bool timestamps = smr_device_limits(s.engine->device)->capabilities & SMR_CAP_TIMESTAMPS;
+    assert_int_equal(profile.timed, timestamps);
+    assert_true(timestamps ? seconds > 0 : seconds == 0);
+    smr_profile_finish(s.engine->schedule, &profile);
+    logits = smr_session_logits(s.session);
+    assert_non_null(logits);
+    for (uint32_t i = 0; i < n_vocab; i++)
+        assert_true(fabsf(logits[i] - first[i]) < 1e-4f);
+    free(first);
+    close_subject(&s);
+}
+
 // ---- truncation ---------------------------------------------------------------------------------
 
 // A text that was cut goes on as one that was never longer; pages are given back.
@@ -411,6 +447,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_long_prompt_can_be_cancelled),
         cmocka_unit_test(two_sessions_take_turns),
         cmocka_unit_test(test_truncate),
+        cmocka_unit_test(test_profile),
     };
     if (argc > 1)
         device = argv[1];

@@ -3,8 +3,10 @@
 
 #include "kernel/kernel.h"
 #include "kernel/measure.h"
+#include "kernel/peak.h"
 #include "kernel/registry.h"
 #include "kernel/twin/twin.h"
+#include "kernel/work.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -566,6 +568,54 @@ static void test_measure_inputs(void **state)
     smr_context_destroy(context);
 }
 
+// ---- work and peaks -----------------------------------------------------------------------------
+
+static void test_work(void **state)
+{
+    const struct smr_work_rows rows = {.first_position = 100, .n_source = 9};
+    for (uint32_t id = 0; id < SMR_N_KERNELS; id++) { // no kernel was forgotten
+        const struct smr_kernel_key key = {.id = (enum smr_kernel_id)id, .type = SMR_F32};
+        uint32_t push[SMR_MAX_PUSH_SIZE / 4];
+        for (size_t i = 0; i < SMR_COUNT(push); i++)
+            push[i] = 64;
+        assert_true(smr_kernel_work(&key, push, &rows).bytes > 0);
+    }
+    const struct smr_matmul_push matmul = {.n_cols = 256, .n_out = 10, .n_rows = 3};
+    struct smr_kernel_key key = {.id = SMR_KERNEL_MATMUL, .type = SMR_Q4_K};
+    struct smr_work work = smr_kernel_work(&key, &matmul, &rows);
+    assert_float_equal(work.bytes, 10 * 144 + 3 * 256 * 4 + 3 * 10 * 4, 1e-9);
+    assert_float_equal(work.flops, 2 * 3 * 256 * 10, 1e-9);
+
+    // Two rows at positions 100 and 101 see 101 and 102 keys, or 40 each through a window.
+    struct smr_attention_push attention = {
+        .n_rows = 2, .n_heads = 4, .n_kv_heads = 2, .head_dim = 8, .n_splits = 1};
+    key = (struct smr_kernel_key){.id = SMR_KERNEL_ATTENTION, .type = SMR_F16};
+    work = smr_kernel_work(&key, &attention, &rows);
+    assert_float_equal(work.bytes, 2 * 102 * 2 * 8 * 2 + 2 * 2 * 4 * 8 * 4, 1e-9);
+    assert_float_equal(work.flops, 4 * (101 + 102) * 4 * 8, 1e-9);
+    attention.window = 40;
+    work = smr_kernel_work(&key, &attention, &rows);
+    assert_float_equal(work.bytes, 2 * 41 * 2 * 8 * 2 + 2 * 2 * 4 * 8 * 4, 1e-9);
+    assert_float_equal(work.flops, 4 * 80 * 4 * 8, 1e-9);
+    attention.flags = SMR_ATTENTION_FULL;
+    work = smr_kernel_work(&key, &attention, &rows);
+    assert_float_equal(work.flops, 4 * 2 * 9 * 4 * 8, 1e-9);
+}
+
+static void test_peaks(void **state)
+{
+    smr_context *context = smr_context_create(&(struct smr_context_params){0});
+    smr_device *device = smr_device_open(context, "reference");
+    struct smr_kernel_set *set = smr_kernel_set_create(device, SMR_KERNELS_TUNED);
+    struct smr_peaks peaks;
+    assert_true(smr_peaks_measure(set, &peaks));
+    assert_true(peaks.bytes_per_s > 1e7 && peaks.bytes_per_s < 1e13);
+    assert_true(peaks.flops_per_s > 1e6 && peaks.flops_per_s < 1e15);
+    smr_kernel_set_destroy(set);
+    smr_device_close(device);
+    smr_context_destroy(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +637,8 @@ int main(void)
         cmocka_unit_test(test_set_without_memory),
         cmocka_unit_test(test_measure),
         cmocka_unit_test(test_measure_inputs),
+        cmocka_unit_test(test_work),
+        cmocka_unit_test(test_peaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,6 +225,8 @@ union push {
     struct smr_route_push route;
     struct smr_experts_push experts;
     struct smr_combine_push combine;
+    struct smr_probe_read_push probe_read;
+    struct smr_probe_math_push probe_math;
 };
 
 struct shape { // of a model, and of a step
@@ -312,6 +314,12 @@ static void model_push(enum smr_kernel_id id, const struct shape *m, union push 
     case SMR_KERNEL_COMBINE:
         push->combine =
             (struct smr_combine_push){m->n_embd, m->n_rows, 4, 4 * m->n_embd, m->n_embd, 0};
+        break;
+    case SMR_KERNEL_PROBE_READ:
+        push->probe_read = (struct smr_probe_read_push){1 << 20, 512};
+        break;
+    case SMR_KERNEL_PROBE_MATH:
+        push->probe_math = (struct smr_probe_math_push){1 << 16, 512, 0.99f, 0.01f};
         break;
     default:
         fail_msg("model_push() does not know %s", smr_kernel_desc(id)->name);

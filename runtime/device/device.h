@@ -175,7 +175,9 @@ struct smr_list_stats {
 };
 void smr_list_get_stats(const smr_list *list, struct smr_list_stats *stats);
 
-// Write the time at which all before is done into slot `index` (< 4096). For benchmarks.
+enum { SMR_MAX_TIMESTAMPS = 4096 }; // slots of a list
+
+// Write the time at which all before is done into slot `index`. For benchmarks.
 void smr_list_timestamp(smr_list *list, uint32_t index);
 // Times of slots 0 to n - 1 in the last submission, on a clock of the device; waits for it.
 bool smr_list_read_timestamps(smr_list *list, uint32_t n, uint64_t *time_ns);

@@ -102,7 +102,6 @@ struct smr_kernel {
     void *impl;
 };
 
-enum { SMR_MAX_TIMESTAMPS = 4096 };
 
 struct smr_list {
     smr_device *device;

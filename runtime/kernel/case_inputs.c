@@ -355,9 +355,9 @@ static void make_copy_pages(struct smr_case *c, const struct smr_case_params *pa
     }
 }
 
-// Any bits may be there: compared byte by byte.
-static size_t decode_copy_pages(const struct smr_case *c, uint32_t binding, const void *data,
-                                float *values)
+// Where any bits may be: compared byte by byte.
+static size_t decode_bytes(const struct smr_case *c, uint32_t binding, const void *data,
+                           float *values)
 {
     const uint8_t *bytes = data;
     for (size_t i = 0; i < c->operands[binding].size; i++)
@@ -431,6 +431,22 @@ static void make_combine(struct smr_case *c, const struct smr_case_params *param
     c->operands[2] = smr_case_floats(c, (size_t)p->n_rows * p->out_stride, 1.0f);
 }
 
+// ---- probes -------------------------------------------------------------------------------------
+
+static void make_probe_read(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_probe_read_push *p = c->push;
+    c->operands[0] = smr_case_bytes(c, (size_t)p->n_words * sizeof(uint32_t));
+    c->operands[1] = smr_case_bytes(c, (size_t)p->n_slices * sizeof(uint32_t));
+}
+
+static void make_probe_math(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_probe_math_push *p = c->push;
+    c->operands[0] = smr_case_floats(c, p->n_out, 1.0f);
+    c->operands[1] = smr_case_floats(c, p->n_out, 1.0f);
+}
+
 // ---- all kernels ------------------------------------------------------------------------------
 
 const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
@@ -443,8 +459,10 @@ const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
     [SMR_KERNEL_ATTENTION_MERGE] = {make_attention_merge, NULL, NULL},
     [SMR_KERNEL_ACTIVATE] = {make_activate, NULL, NULL},
     [SMR_KERNEL_REDUCE] = {make_reduce, decode_reduce, check_reduce},
-    [SMR_KERNEL_COPY_PAGES] = {make_copy_pages, decode_copy_pages, NULL},
+    [SMR_KERNEL_COPY_PAGES] = {make_copy_pages, decode_bytes, NULL},
     [SMR_KERNEL_ROUTE] = {make_route, decode_route, check_route},
     [SMR_KERNEL_EXPERTS] = {make_experts, NULL, NULL},
     [SMR_KERNEL_COMBINE] = {make_combine, NULL, NULL},
+    [SMR_KERNEL_PROBE_READ] = {make_probe_read, decode_bytes, NULL},
+    [SMR_KERNEL_PROBE_MATH] = {make_probe_math, NULL, NULL},
 };

@@ -31,6 +31,8 @@ enum smr_kernel_id {
     SMR_KERNEL_ROUTE,
     SMR_KERNEL_EXPERTS,
     SMR_KERNEL_COMBINE,
+    SMR_KERNEL_PROBE_READ,
+    SMR_KERNEL_PROBE_MATH,
     SMR_N_KERNELS
 };
 
@@ -237,6 +239,25 @@ struct smr_combine_push {
     uint32_t n_cols, n_rows, n_used;
     uint32_t in_stride, out_stride;
     uint32_t flags;
+};
+
+// Kernels of no model, which measure what a device does at most (peak.h).
+
+// probe_read: out[s] = the sum, modulo 2^32, of the words of slice s: of n_words words, in slices of
+// ceil(n_words / 4 / n_slices) * 4, the last of which may have fewer or none.
+// Bindings: 0 words, u32 [n_words]; 1 out, u32 [n_slices].
+struct smr_probe_read_push {
+    uint32_t n_words; // a multiple of 4
+    uint32_t n_slices;
+};
+
+// probe_math: out[i] = the sum over c < SMR_PROBE_CHAINS of what x = in[i] + c is after n_rounds times
+// x = x * factor + addend.
+// Bindings: 0 in, f32 [n_out]; 1 out, f32 [n_out].
+enum { SMR_PROBE_CHAINS = 96 };
+struct smr_probe_math_push {
+    uint32_t n_out, n_rounds;
+    float factor, addend;
 };
 
 // ---- KV cache layout --------------------------------------------------------------------------

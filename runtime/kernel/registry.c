@@ -450,6 +450,8 @@ static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
     [SMR_KERNEL_ROUTE] = &smr_desc_route,
     [SMR_KERNEL_EXPERTS] = &smr_desc_experts,
     [SMR_KERNEL_COMBINE] = &smr_desc_combine,
+    [SMR_KERNEL_PROBE_READ] = &smr_desc_probe_read,
+    [SMR_KERNEL_PROBE_MATH] = &smr_desc_probe_math,
 };
 
 const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id)

@@ -1,7 +1,7 @@
 // registry.h - what the registry's files share. Only runtime/kernel/ includes this.
 //
 // A kernel's row is a `const struct smr_kernel_desc smr_desc_NAME` in registry.c (or, for those
-// that read weights, registry_matmul.c, and for routing, registry_route.c), and registry.c lists them all. Its twin is declared in
+// that read weights, registry_matmul.c, for routing, registry_route.c, and for measuring, registry_probe.c), and registry.c lists them all. Its twin is declared in
 // twin/twin.h.
 #pragma once
 
@@ -9,7 +9,8 @@
 
 extern const struct smr_kernel_desc smr_desc_embed, smr_desc_norm, smr_desc_matvec, smr_desc_matmul,
     smr_desc_rope_store, smr_desc_attention, smr_desc_attention_merge, smr_desc_activate,
-    smr_desc_reduce, smr_desc_copy_pages, smr_desc_route, smr_desc_experts, smr_desc_combine;
+    smr_desc_reduce, smr_desc_copy_pages, smr_desc_route, smr_desc_experts, smr_desc_combine,
+    smr_desc_probe_read, smr_desc_probe_math;
 
 // The greatest power of two that is at most `wanted` and that the device takes as the size of a
 // one-dimensional workgroup. Every device takes 128.

@@ -242,6 +242,23 @@ static bool combine_case(const struct small *s, void *push)
     return s->number < 2;
 }
 
+// Slices and workgroups that are not full.
+static bool probe_read_case(const struct small *s, void *push)
+{
+    struct smr_probe_read_push *p = push;
+    p->n_words = 40004;
+    p->n_slices = 7;
+    return s->number < 1;
+}
+
+static bool probe_math_case(const struct small *s, void *push)
+{
+    struct smr_probe_math_push *p = push;
+    p->n_out = 301;
+    p->n_rounds = 19;
+    return s->number < 1;
+}
+
 // ---- all kernels ------------------------------------------------------------------------------
 
 bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const void *push,
@@ -261,6 +278,8 @@ bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const 
         [SMR_KERNEL_ROUTE] = route_case,
         [SMR_KERNEL_EXPERTS] = experts_case,
         [SMR_KERNEL_COMBINE] = combine_case,
+        [SMR_KERNEL_PROBE_READ] = probe_read_case,
+        [SMR_KERNEL_PROBE_MATH] = probe_math_case,
     };
     memcpy(memory->words, push, smr_kernel_desc(key->id)->push_size);
     *params = (struct smr_case_params){

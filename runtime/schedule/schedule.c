@@ -77,7 +77,7 @@ static bool record(struct smr_schedule *schedule, struct smr_program *program,
 
 // Choose each dispatch's kernel and compile it. Where one turns out not to compute rightly on this
 // device, once more: another is chosen then.
-static bool choose_kernels(struct smr_schedule *schedule, const struct smr_program *program)
+bool smr_schedule_choose_kernels(struct smr_schedule *schedule, const struct smr_program *program)
 {
     struct smr_kernel_set *kernels = schedule->kernels;
     uint32_t n_rejected;
@@ -100,7 +100,7 @@ static bool tune(struct smr_schedule *schedule, const struct smr_program *progra
 {
     bool changed;
     return smr_schedule_tune(schedule, program, &changed) &&
-           (!changed || choose_kernels(schedule, program));
+           (!changed || smr_schedule_choose_kernels(schedule, program));
 }
 
 static bool make(struct smr_schedule *schedule, struct smr_program *program,
@@ -108,7 +108,7 @@ static bool make(struct smr_schedule *schedule, struct smr_program *program,
 {
     uint64_t start = smr_time_ns();
     bool done = smr_schedule_emit(schedule, program, placement) &&
-                choose_kernels(schedule, program) && tune(schedule, program) &&
+                smr_schedule_choose_kernels(schedule, program) && tune(schedule, program) &&
                 record(schedule, program, placement);
     smr_free(schedule->context, program->dispatches);
     program->dispatches = NULL;

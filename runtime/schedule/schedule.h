@@ -9,6 +9,7 @@
 //     emit.c     operations to dispatches: kernel, bindings, parameters
 //     tune.c     measuring what a program's kernels could be
 //     schedule.c programs by shape: build, record, submit, wait
+//     profile.c  a step once more, each of its dispatches timed
 //     copy.c     pages of the KV cache to other pages, for texts that part ways
 //
 // What changes between two steps of one shape is data in buffers, never the recording.
@@ -76,6 +77,26 @@ bool smr_schedule_run(struct smr_schedule *schedule, const struct smr_shape *sha
 // and submit; the copies are done before what is submitted later. Records its list at the first call.
 struct smr_page_copy *smr_schedule_copies(struct smr_schedule *schedule); // [max_sequences]
 bool smr_schedule_copy_pages(struct smr_schedule *schedule, uint32_t n);
+
+// One dispatch of a step, and how long it takes.
+struct smr_profiled {
+    struct smr_kernel_key key;
+    uint8_t push[SMR_MAX_PUSH_SIZE];
+    double seconds; // the median; with what a timestamp costs
+};
+struct smr_profile {
+    struct smr_profiled *dispatches; // [n], in their order
+    uint32_t n;
+    uint32_t n_rows; // of the step
+    bool timed;      // false: the device has no timestamps, and `seconds` are 0
+};
+
+// Run the step that was run last n_runs times more, on the same data, with a timestamp after each
+// dispatch. Its results are left as they were. Dispatches that could run side by side seem longer than
+// they are. `profile` is to be released with smr_profile_finish().
+bool smr_schedule_profile(struct smr_schedule *schedule, uint32_t n_runs,
+                          struct smr_profile *profile);
+void smr_profile_finish(struct smr_schedule *schedule, struct smr_profile *profile);
 
 void smr_schedule_memory(const struct smr_schedule *schedule, struct smr_memory_use *use);
 uint64_t smr_schedule_compile_ns(const struct smr_schedule *schedule); // spent in making programs

@@ -86,3 +86,6 @@ bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *progra
 // known. *changed: for some of them something else than the default is the best.
 bool smr_schedule_tune(struct smr_schedule *schedule, const struct smr_program *program,
                        bool *changed);
+
+// schedule.c: choose the kernels of program->dispatches and compile them.
+bool smr_schedule_choose_kernels(struct smr_schedule *schedule, const struct smr_program *program);

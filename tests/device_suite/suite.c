@@ -110,6 +110,8 @@ static const struct {
     {SMR_KERNEL_ROUTE, suite_route},
     {SMR_KERNEL_EXPERTS, suite_experts},
     {SMR_KERNEL_COMBINE, suite_combine},
+    {SMR_KERNEL_PROBE_READ, suite_probe_read},
+    {SMR_KERNEL_PROBE_MATH, suite_probe_math},
 };
 
 bool smr_suite_run(smr_device *device, const struct smr_suite_params *params,

@@ -39,3 +39,5 @@ void suite_copy_pages(struct suite *s);
 void suite_route(struct suite *s);
 void suite_experts(struct suite *s);
 void suite_combine(struct suite *s);
+void suite_probe_read(struct suite *s);
+void suite_probe_math(struct suite *s);

@@ -34,6 +34,9 @@ static const struct option options[] = {
      OPTION_INTEGER, FIELD(repetitions), 1, 1000},
     {"--no-starts", NULL, NULL, "leave out the time to the first token, cold and warm", OPTION_FLAG,
      FIELD(no_starts)},
+    {"--no-kernels", NULL, NULL,
+     "leave out which kernels a step consists of, how long each takes, and what the device can do",
+     OPTION_FLAG, FIELD(no_kernels)},
     {"--first-token", NULL, NULL,
      "compute one token, print its number and end: the process that bench starts to time that",
      OPTION_FLAG, FIELD(first_token)},
@@ -84,7 +87,10 @@ const struct command bench_command = {
         "Times prompts (pp512: tokens of a prompt per second) and decoding (tg128: tokens generated "
         "one after the other per second), each several times after one run that does not count. "
         "Beside them stand what the processor does for a token, memory, and how long a new process "
-        "takes to its first token: cold, when nothing was compiled before, and warm.\n"
+        "takes to its first token: cold, when nothing was compiled before, and warm. Then the steps "
+        "of the first test of each kind, kernel by kernel: the bytes that have to be moved and the "
+        "operations that have to be done, how long that takes, and which share that is of what the "
+        "device can do, measured by kernels that only read or only multiply.\n"
         "Names and meaning of tests are those of llama-bench.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
@@ -234,6 +240,20 @@ static int list_shapes(const char *command)
     return tool_flush(command);
 }
 
+// The high-water mark of the resident set (proc(5)).
+static uint64_t peak_memory(void)
+{
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[256];
+    uint64_t kilobytes = 0;
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %" SCNu64, &kilobytes) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return kilobytes * 1024;
+}
+
 // ---- all of it --------------------------------------------------------------------------------
 
 static bool measure(struct bench *bench, const struct operands *operands, int argc, char **argv)
@@ -252,7 +272,13 @@ static bool measure(struct bench *bench, const struct operands *operands, int ar
             printf("%" PRId32 "\n", bench->session->tokens[bench->session->n_tokens - 1]);
         return false; // the code tells
     }
-    return bench_run_tests(bench);
+    if (!bench_run_tests(bench))
+        return false;
+    bench->peak_memory = peak_memory(); // before what only measuring needs
+    if (settings->no_kernels || settings->output == BENCH_CSV)
+        return true;
+    bench_progress(bench, "what the device can do");
+    return smr_peaks_measure(bench->engine->kernels, &bench->peaks) || bench_fail(bench);
 }
 
 static void finish(struct bench *bench)
@@ -264,6 +290,8 @@ static void finish(struct bench *bench)
     for (size_t i = 0; i < bench->n_tests; i++)
         free(bench->tests[i].samples);
     free(bench->tests);
+    free(bench->decode.kernels);
+    free(bench->prompt.kernels);
     free(bench->tokens);
 }
 

@@ -5,6 +5,7 @@
 #include "tool.h"
 
 #include "generate/generate.h"
+#include "kernel/peak.h"
 
 struct bench_settings {
     const char *model, *synthetic, *device;
@@ -29,6 +30,22 @@ struct bench_test {
     char name[16];                // "pp512"
 };
 
+// Dispatches of a step that are done by the same variant of a kernel.
+struct bench_kernel {
+    const char *kernel, *type, *variant;
+    char shape[24]; // of the matrix, "4096x11008": rows, columns; "" where there is none
+    uint32_t n_calls;
+    double seconds, bytes, flops; // of all calls
+};
+struct bench_table {
+    const char *step;             // "decode step"; NULL: not measured
+    struct bench_kernel *kernels; // [n], those that take longest first
+    size_t n;
+    uint32_t n_dispatches, n_rows, first_position;
+    bool timed; // false: the device has no timestamps
+    double seconds, bytes, flops;
+};
+
 // From the start of a process to the first token, seconds; negative: not measured.
 struct bench_starts {
     double cold, warm; // without and with the compiled work of a run before
@@ -46,6 +63,9 @@ struct bench {
     struct bench_test *tests;
     size_t n_tests;
     struct bench_starts starts;
+    struct bench_table prompt, decode; // of the first tests of both kinds
+    struct smr_peaks peaks;            // zero: not measured
+    uint64_t peak_memory;              // of this process while the tests ran, bytes; 0: not known
     int code;
 };
 
@@ -65,6 +85,10 @@ bool bench_first_token(struct bench *bench);
 // bench_start.c: start this program anew, with an empty folder for caches, and once more.
 bool bench_measure_starts(struct bench *bench, int argc, char **argv);
 
+// bench_kernels.c: the dispatches of the step that was run last.
+bool bench_profile(struct bench *bench, struct bench_table *table, const char *step);
+void bench_print_table(const struct bench *bench, const struct bench_table *table);
+json_t *bench_table_json(const struct bench *bench, const struct bench_table *table);
+
 // bench_output.c
 int bench_show(const struct bench *bench);
-uint64_t bench_peak_memory(void); // of this process, bytes; 0: not known

@@ -15,20 +15,6 @@ static const char *cache_name(const struct bench *bench)
     return bench_cache_types[bench->settings->cache_type];
 }
 
-// The high-water mark of the resident set (proc(5)).
-uint64_t bench_peak_memory(void)
-{
-    FILE *file = fopen("/proc/self/status", "r");
-    char line[256];
-    uint64_t kilobytes = 0;
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "VmHWM: %" SCNu64, &kilobytes) == 1)
-            break;
-    if (file)
-        fclose(file);
-    return kilobytes * 1024;
-}
-
 // What a process needs beside weights and KV cache: 1 is nothing.
 static double memory_ratio(const struct smr_memory_use *use, uint64_t peak)
 {
@@ -76,7 +62,7 @@ static void print_memory(const struct bench *bench)
 {
     struct smr_memory_use use;
     char weights[SIZE_TEXT], cache[SIZE_TEXT], activations[SIZE_TEXT], peak_text[SIZE_TEXT];
-    const uint64_t peak = bench_peak_memory();
+    const uint64_t peak = bench->peak_memory;
     smr_engine_memory(bench->engine, &use);
     printf("\nmemory: weights %s, KV cache %s, activations %s", size_text(use.weights, weights),
            size_text(use.cache, cache), size_text(use.activations, activations));
@@ -93,6 +79,15 @@ static int show_md(const struct bench *bench)
     if (bench->starts.warm >= 0)
         printf("\nfirst token: %.2f s cold, %.2f s warm\n", bench->starts.cold, bench->starts.warm);
     print_memory(bench);
+    if (bench->peaks.bytes_per_s > 0)
+        printf(
+            "\nThe device reads %.3g GB/s and does %.3g GFLOP/s in f32, as kernels measured that do "
+            "nothing else.\n",
+            bench->peaks.bytes_per_s * 1e-9, bench->peaks.flops_per_s * 1e-9);
+    if (bench->decode.step)
+        bench_print_table(bench, &bench->decode);
+    if (bench->prompt.step)
+        bench_print_table(bench, &bench->prompt);
     return tool_flush(bench->tool.command);
 }
 
@@ -120,7 +115,7 @@ static json_t *tests_json(const struct bench *bench)
 static json_t *memory_json(const struct bench *bench)
 {
     struct smr_memory_use use;
-    const uint64_t peak = bench_peak_memory();
+    const uint64_t peak = bench->peak_memory;
     smr_engine_memory(bench->engine, &use);
     return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "weights", (json_int_t)use.weights, "cache",
                      (json_int_t)use.cache, "activations", (json_int_t)use.activations, "total",
@@ -150,12 +145,20 @@ static int show_json(const struct bench *bench)
                               ? json_null()
                               : json_pack("{s:o, s:o}", "cold_s", json_number(starts->cold),
                                           "warm_s", json_number(starts->warm));
+    const struct smr_peaks *peaks = &bench->peaks;
+    json_t *peaks_json =
+        peaks->bytes_per_s > 0
+            ? json_pack("{s:o, s:o}", "gb_per_s", json_number(peaks->bytes_per_s * 1e-9),
+                        "gflop_per_s", json_number(peaks->flops_per_s * 1e-9))
+            : json_null();
     json_t *object = json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "version", smr_version(), "device",
-        device_json, "model", model_json, "kernels", kernels_name(bench), "cache_type",
-        cache_name(bench), "results", tests_json(bench), "first_token", starts_json, "memory",
-        memory_json(bench), "load_s", json_number((double)times.load_ns * 1e-9), "compile_s",
-        json_number((double)times.compile_ns * 1e-9));
+        "{s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+        smr_version(), "device", device_json, "model", model_json, "kernels", kernels_name(bench),
+        "cache_type", cache_name(bench), "results", tests_json(bench), "first_token", starts_json,
+        "memory", memory_json(bench), "load_s", json_number((double)times.load_ns * 1e-9),
+        "compile_s", json_number((double)times.compile_ns * 1e-9), "peaks", peaks_json,
+        "decode_step", bench_table_json(bench, &bench->decode), "prompt_step",
+        bench_table_json(bench, &bench->prompt));
     return json_print(bench->tool.command, object, JSON_INDENT(2));
 }
 

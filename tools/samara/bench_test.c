@@ -129,6 +129,18 @@ static void add_up(struct bench_test *test)
     test->deviation = test->n_samples > 1 ? sqrt(squares / (test->n_samples - 1)) : 0;
 }
 
+// The step that the test ended with, for the first test of its kind. Of an encoder's model that is the
+// decoder's either way.
+static bool profile(struct bench *bench, const struct bench_test *test)
+{
+    const bool prompt = !test->decode;
+    struct bench_table *table = prompt ? &bench->prompt : &bench->decode;
+    if (bench->settings->no_kernels || bench->settings->output == BENCH_CSV || table->step ||
+        (prompt && bench->info.n_encoder_layers))
+        return true;
+    return bench_profile(bench, table, prompt ? "prompt step" : "decode step");
+}
+
 static bool run_test(struct bench *bench, struct bench_test *test)
 {
     const uint32_t n_runs = (uint32_t)bench->settings->repetitions;
@@ -151,7 +163,7 @@ static bool run_test(struct bench *bench, struct bench_test *test)
     }
     test->cpu_us = cpu_us / n_runs;
     add_up(test);
-    return true;
+    return profile(bench, test);
 }
 
 bool bench_run_tests(struct bench *bench)

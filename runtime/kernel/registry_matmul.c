@@ -56,6 +56,7 @@ static uint64_t matvec_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
     shape[1] = p->n_out;
     shape[2] = p->n_rows;
     shape[3] = p->flags;
+    shape[4] = p->flags & SMR_MATVEC_GATED ? p->activation : 0;
     return (uint64_t)p->n_cols * p->n_out * p->n_rows;
 }
 

@@ -1,6 +1,7 @@
-// emit.c - from operations to dispatches: which kernel, bound to what, with which parameters.
+// emit.c - from steps to dispatches: which kernel, bound to what, with which parameters.
 #include "schedule/schedule_impl.h"
 
+#include <assert.h>
 #include <string.h>
 
 _Static_assert((int)SMR_OP_SILU == (int)SMR_ACT_SILU && (int)SMR_OP_RELU == (int)SMR_ACT_RELU &&
@@ -13,8 +14,9 @@ struct emitter {
     const struct smr_placement *placement;
     const struct smr_graph *graph;
     const struct smr_hparams *hparams;
-    const struct smr_op *op;
-    uint32_t op_index;
+    const struct smr_step *step;
+    const struct smr_op *op; // the step's
+    uint32_t step_index;
     bool failed;
 };
 
@@ -26,6 +28,12 @@ static uint32_t rows_of(const struct emitter *e, smr_id id)
 static uint32_t cols_of(const struct emitter *e, smr_id id)
 {
     return e->graph->values[id].n_cols;
+}
+
+// Elements from one row of a value to the next.
+static uint32_t stride_of(const struct emitter *e, smr_id id)
+{
+    return e->placement->strides[id];
 }
 
 static struct smr_binding reduced_of(const struct emitter *e)
@@ -51,8 +59,9 @@ static struct smr_binding binding_of(const struct emitter *e, smr_id id)
     case SMR_VALUE_REDUCED:
         return reduced_of(e);
     default:
-        return (struct smr_binding){schedule->arena, e->placement->offsets[id],
-                                    rows_of(e, id) * (uint64_t)value->n_cols * 4};
+        return (struct smr_binding){
+            schedule->arena, e->placement->offsets[id],
+            ((rows_of(e, id) - 1) * (uint64_t)stride_of(e, id) + value->n_cols) * 4};
     }
 }
 
@@ -86,7 +95,7 @@ static void emit(struct emitter *e, enum smr_kernel_id id, enum smr_type type,
         program->capacity = capacity;
     }
     struct smr_dispatch *dispatch = &program->dispatches[program->n_dispatches++];
-    *dispatch = (struct smr_dispatch){.key = {.id = id, .type = type}, .op = e->op_index};
+    *dispatch = (struct smr_dispatch){.key = {.id = id, .type = type}, .op = e->step->op_index};
     memcpy(dispatch->bindings, bindings, desc->n_bindings * sizeof(*bindings));
     memcpy(dispatch->push, push, desc->push_size);
 }
@@ -137,8 +146,8 @@ static void emit_norm(struct emitter *e)
     struct smr_norm_push push = {.n_cols = n_cols / e->op->n_heads,
                                  .n_rows = rows_of(e, e->op->in),
                                  .n_heads = e->op->n_heads,
-                                 .in_stride = n_cols,
-                                 .out_stride = n_cols,
+                                 .in_stride = stride_of(e, e->op->in),
+                                 .out_stride = stride_of(e, e->op->out),
                                  .flags = (e->op->layer_norm ? SMR_NORM_LAYER : 0) |
                                           (e->op->bias ? SMR_NORM_BIAS : 0) |
                                           (e->op->add ? SMR_NORM_ADD : 0),
@@ -150,118 +159,109 @@ static void emit_norm(struct emitter *e)
          &push);
 }
 
-// matvec is compiled for each number of rows: worth it where compiling is quick and a few rows come
-// again and again, not on a processor, where matmul takes any number of rows as well.
-static enum smr_kernel_id matmul_kernel(const struct emitter *e, uint32_t n_rows)
-{
-    bool cpu = smr_device_limits(e->schedule->device)->cpu;
-    return n_rows <= (cpu ? 1 : SMR_MATVEC_MAX_ROWS) ? SMR_KERNEL_MATVEC : SMR_KERNEL_MATMUL;
-}
-
-// Make one binding of two that lie in the same buffer. False when they do not, or are too far apart
-// to be bound at once.
-static bool cover(const struct emitter *e, struct smr_binding *a, const struct smr_binding *b)
-{
-    const uint64_t far = 1u << 30; // kernels count bytes in 32 bits
-    uint64_t begin = a->offset < b->offset ? a->offset : b->offset;
-    uint64_t end = a->offset + a->size;
-    if (end < b->offset + b->size)
-        end = b->offset + b->size;
-    if (a->buffer != b->buffer || end - begin > far ||
-        end - begin > smr_device_limits(e->schedule->device)->max_binding_size)
-        return false;
-    *a = (struct smr_binding){a->buffer, begin, end - begin};
-    return true;
-}
-
-static bool overlap(const struct smr_binding *a, const struct smr_binding *b)
-{
-    return a->buffer == b->buffer && a->offset < b->offset + b->size &&
-           b->offset < a->offset + a->size;
-}
+// ---- products -------------------------------------------------------------------------------------
 
 enum { WEIGHTS, IN, BIAS, OUT, NORM, N_MATMUL_BINDINGS };
 
-// Shift all parts by what the bindings now begin earlier.
-static void move_parts(struct smr_matmul_part *parts, uint32_t n, const struct smr_binding *from,
-                       const struct smr_binding *to)
+static struct smr_matmul_push matmul_push(const struct emitter *e)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        parts[i].weight += (uint32_t)(from[WEIGHTS].offset - to[WEIGHTS].offset);
-        parts[i].bias += (uint32_t)(from[BIAS].offset - to[BIAS].offset) / 4;
-        parts[i].y += (uint32_t)(from[OUT].offset - to[OUT].offset) / 4;
+    return (struct smr_matmul_push){
+        .n_cols = cols_of(e, e->op->in),
+        .n_rows = rows_of(e, e->op->in),
+        .in_stride = stride_of(e, e->op->in),
+        .out_stride = stride_of(e, e->op->out),
+        .flags = (e->op->bias ? SMR_MATMUL_BIAS : 0) | (e->op->add ? SMR_MATMUL_ADD : 0) |
+                 (e->step->norm ? SMR_MATVEC_NORM : 0) | (e->step->gated ? SMR_MATVEC_GATED : 0),
+        .activation = e->op->activation,
+        .eps = e->hparams->norm_eps};
+}
+
+// A weight, which may be split by rows: a product for each part.
+static void emit_product(struct emitter *e, enum smr_type type, struct smr_binding *bindings)
+{
+    const struct smr_placed *weight = &e->schedule->placed[e->op->weight];
+    struct smr_matmul_push push = matmul_push(e);
+    bindings[OUT] = binding_of(e, e->op->out);
+    if (e->op->bias)
+        bindings[BIAS] = binding_of(e, e->op->bias);
+    for (uint32_t i = 0; i < weight->n_parts; i++) {
+        const struct smr_part *part = &weight->parts[i];
+        push.n_out = part->row_count;
+        push.out_offset = part->row_begin;
+        bindings[WEIGHTS] = part->binding;
+        for (uint32_t j = 0; j < SMR_MATVEC_MAX_PARTS; j++)
+            push.parts[j].weight = part->at;
+        emit(e, smr_schedule_product(e->schedule, push.n_rows), type, bindings, &push);
     }
 }
 
-// A matvec of the same input and type as the last one is done together with it: queries, keys and
-// values; gate and up. A dispatch costs more than the product with a small matrix does.
-static bool join_last(struct emitter *e, enum smr_type type, const struct smr_binding *bindings,
-                      const struct smr_matmul_push *push)
+// Bindings that cover those of all parts, as fuse.c has seen to.
+static void cover_parts(struct emitter *e, struct smr_binding *bindings)
 {
-    struct smr_program *program = e->program;
-    struct smr_dispatch *last =
-        program->n_dispatches ? &program->dispatches[program->n_dispatches - 1] : NULL;
-    if (!last || last->key.id != SMR_KERNEL_MATVEC || last->key.type != type || push->n_rows != 1)
-        return false;
-    struct smr_matmul_push joined;
-    memcpy(&joined, last->push, sizeof(joined));
-    if (joined.n_cols != push->n_cols || joined.flags != push->flags || joined.out_offset ||
-        push->flags & SMR_MATMUL_ADD || joined.parts[2].begin != joined.parts[1].begin ||
-        memcmp(&last->bindings[IN], &bindings[IN], sizeof(*bindings)) != 0)
-        return false;
-    struct smr_binding all[N_MATMUL_BINDINGS];
-    memcpy(all, last->bindings, sizeof(all));
-    if (!cover(e, &all[WEIGHTS], &bindings[WEIGHTS]) || !cover(e, &all[OUT], &bindings[OUT]) ||
-        !cover(e, &all[BIAS], &bindings[BIAS]) || overlap(&all[OUT], &all[IN]))
-        return false;
-    // The new part's numbers count on from `begin`, not from 0.
-    struct smr_matmul_part part = {
-        .begin = joined.n_out,
-        .weight =
-            push->parts[0].weight - (uint32_t)(joined.n_out * smr_type_size(type, joined.n_cols)),
-        .y = -joined.n_out,
-        .bias = -joined.n_out,
-    };
-    move_parts(joined.parts, SMR_MATVEC_MAX_PARTS, last->bindings, all);
-    move_parts(&part, 1, bindings, all);
-    if (!joined.parts[1].begin)
-        joined.parts[1] = part;
-    joined.parts[2] = part;
-    joined.n_out += push->n_out;
-    memcpy(last->bindings, all, sizeof(all));
-    memcpy(last->push, &joined, sizeof(joined));
-    return true;
+    const struct smr_step *step = e->step;
+    const struct smr_limits *limits = smr_device_limits(e->schedule->device);
+    bindings[WEIGHTS] = e->schedule->placed[step->op.weight].parts[0].binding;
+    bindings[OUT] = binding_of(e, step->op.out);
+    if (step->op.bias)
+        bindings[BIAS] = binding_of(e, step->op.bias);
+    for (uint32_t i = 1; i < step->n_parts && !e->failed; i++) {
+        const struct smr_step_part *part = &step->parts[i];
+        struct smr_binding weight = e->schedule->placed[part->weight].parts[0].binding;
+        e->failed = !smr_cover(limits, &bindings[WEIGHTS], &weight);
+        if (!step->gated) {
+            struct smr_binding out = binding_of(e, part->out);
+            e->failed = e->failed || !smr_cover(limits, &bindings[OUT], &out);
+        }
+        if (part->bias) {
+            struct smr_binding bias = binding_of(e, part->bias);
+            e->failed = e->failed || !smr_cover(limits, &bindings[BIAS], &bias);
+        }
+    }
+    assert(!e->failed);
+}
+
+// Several weights at once. The numbers of a part count on from `begin`, not from 0.
+static void emit_products(struct emitter *e, enum smr_type type, struct smr_binding *bindings)
+{
+    const struct smr_step *step = e->step;
+    struct smr_matmul_push push = matmul_push(e);
+    const uint32_t row_size = (uint32_t)smr_type_size(type, push.n_cols);
+    cover_parts(e, bindings);
+    for (uint32_t i = 0; i < SMR_MATVEC_MAX_PARTS; i++) {
+        if (i >= step->n_parts) {
+            push.parts[i] = push.parts[i - 1];
+            continue;
+        }
+        const struct smr_step_part *from = &step->parts[i];
+        const struct smr_part *weight = &e->schedule->placed[from->weight].parts[0];
+        struct smr_matmul_part *part = &push.parts[i];
+        part->begin = push.n_out;
+        part->weight = (uint32_t)(weight->binding.offset - bindings[WEIGHTS].offset) + weight->at -
+                       part->begin * row_size;
+        if (!step->gated)
+            part->y = (uint32_t)(binding_of(e, from->out).offset - bindings[OUT].offset) / 4 -
+                      part->begin;
+        if (from->bias)
+            part->bias = (uint32_t)(binding_of(e, from->bias).offset - bindings[BIAS].offset) / 4 -
+                         part->begin;
+        push.n_out += weight->row_count;
+    }
+    emit(e, SMR_KERNEL_MATVEC, type, bindings, &push);
 }
 
 static void emit_matmul(struct emitter *e)
 {
-    const struct smr_placed *weight = &e->schedule->placed[e->op->weight];
     enum smr_type type = e->graph->values[e->op->weight].tensor->type;
     struct smr_binding in = binding_of(e, e->op->in);
-    uint32_t n_rows = rows_of(e, e->op->in);
-    for (uint32_t i = 0; i < weight->n_parts; i++) {
-        const struct smr_part *part = &weight->parts[i];
-        struct smr_matmul_push push = {.n_cols = cols_of(e, e->op->in),
-                                       .n_out = part->row_count,
-                                       .n_rows = n_rows,
-                                       .in_stride = cols_of(e, e->op->in),
-                                       .out_stride = cols_of(e, e->op->out),
-                                       .out_offset = part->row_begin,
-                                       .flags = (e->op->bias ? SMR_MATMUL_BIAS : 0) |
-                                                (e->op->add ? SMR_MATMUL_ADD : 0)};
-        for (uint32_t j = 0; j < SMR_MATVEC_MAX_PARTS; j++)
-            push.parts[j].weight = part->at;
-        struct smr_binding bindings[N_MATMUL_BINDINGS] = {
-            [WEIGHTS] = part->binding,
-            [IN] = in,
-            [BIAS] = e->op->bias ? binding_of(e, e->op->bias) : in,
-            [OUT] = binding_of(e, e->op->out),
-            [NORM] = in};
-        enum smr_kernel_id id = matmul_kernel(e, n_rows);
-        if (id != SMR_KERNEL_MATVEC || weight->n_parts > 1 || !join_last(e, type, bindings, &push))
-            emit(e, id, type, bindings, &push);
-    }
+    struct smr_binding bindings[N_MATMUL_BINDINGS] = {
+        [IN] = in, [BIAS] = in, [NORM] = e->step->norm ? binding_of(e, e->step->norm) : in};
+    if (e->step->n_parts == 1)
+        emit_product(e, type, bindings);
+    else
+        emit_products(e, type, bindings);
 }
+
+// ---- attention and others --------------------------------------------------------------------------
 
 static void emit_rope_store(struct emitter *e)
 {
@@ -270,9 +270,9 @@ static void emit_rope_store(struct emitter *e)
                                        .n_kv_heads = e->hparams->n_kv_heads,
                                        .head_dim = e->hparams->head_dim,
                                        .rope_dim = e->op->weight ? e->hparams->rope_dim : 0,
-                                       .q_stride = cols_of(e, e->op->in),
-                                       .k_stride = cols_of(e, e->op->in2),
-                                       .v_stride = cols_of(e, e->op->in3),
+                                       .q_stride = stride_of(e, e->op->in),
+                                       .k_stride = stride_of(e, e->op->in2),
+                                       .v_stride = stride_of(e, e->op->in3),
                                        .page_size = e->schedule->params.page_size,
                                        .flags = e->op->neox ? SMR_ROPE_NEOX : 0,
                                        .magnitude = e->op->scale};
@@ -301,8 +301,8 @@ static void emit_attention(struct emitter *e)
         .n_heads = e->op->n_heads,
         .n_kv_heads = e->hparams->n_kv_heads,
         .head_dim = e->hparams->head_dim,
-        .q_stride = cols_of(e, e->op->in),
-        .out_stride = cols_of(e, e->op->out),
+        .q_stride = stride_of(e, e->op->in),
+        .out_stride = stride_of(e, e->op->out),
         .page_size = schedule->params.page_size,
         .max_pages = full ? schedule->params.max_source_pages : schedule->params.max_pages,
         .window = e->op->window,
@@ -312,7 +312,7 @@ static void emit_attention(struct emitter *e)
         .flags = (full ? SMR_ATTENTION_FULL : 0) | (e->op->bias ? SMR_ATTENTION_BIAS : 0),
         .reach = n_biases / 2};
     if (push.n_splits > 1)
-        partial = (struct smr_binding){schedule->arena, e->placement->scratch[e->op_index],
+        partial = (struct smr_binding){schedule->arena, e->placement->scratch[e->step_index],
                                        n_rows * (uint64_t)push.n_heads * push.n_splits *
                                            (push.head_dim + 2) * 4};
     emit(e, SMR_KERNEL_ATTENTION, schedule->params.cache_type,
@@ -336,9 +336,9 @@ static void emit_activate(struct emitter *e)
     struct smr_binding in = binding_of(e, e->op->in);
     struct smr_activate_push push = {.n_cols = cols_of(e, e->op->in),
                                      .n_rows = rows_of(e, e->op->in),
-                                     .gate_stride = cols_of(e, e->op->in),
-                                     .up_stride = e->op->in2 ? cols_of(e, e->op->in2) : 0,
-                                     .out_stride = cols_of(e, e->op->out),
+                                     .gate_stride = stride_of(e, e->op->in),
+                                     .up_stride = e->op->in2 ? stride_of(e, e->op->in2) : 0,
+                                     .out_stride = stride_of(e, e->op->out),
                                      .activation = e->op->activation,
                                      .flags = e->op->in2 ? 0 : SMR_ACTIVATE_NO_UP,
                                      .param = e->op->softcap};
@@ -353,7 +353,7 @@ static void emit_route(struct emitter *e)
     struct smr_route_push push = {.n_experts = cols_of(e, e->op->in),
                                   .n_rows = rows_of(e, e->op->in),
                                   .n_used = e->op->n_used,
-                                  .in_stride = cols_of(e, e->op->in),
+                                  .in_stride = stride_of(e, e->op->in),
                                   .flags = e->op->normed ? SMR_ROUTE_NORM : 0};
     emit(e, SMR_KERNEL_ROUTE, SMR_F32,
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
@@ -371,9 +371,9 @@ static void emit_experts(struct emitter *e)
                                         .n_out = n_out,
                                         .n_rows = rows_of(e, e->op->in),
                                         .n_used = e->op->n_used,
-                                        .in_stride = cols_of(e, e->op->in),
+                                        .in_stride = stride_of(e, e->op->in),
                                         .in_step = cols_of(e, e->op->in) == n_cols ? 0 : n_cols,
-                                        .out_stride = cols_of(e, e->op->out),
+                                        .out_stride = stride_of(e, e->op->out),
                                         .expert_begin = part->row_begin / n_out,
                                         .expert_count = part->row_count / n_out,
                                         .weight_at = part->at};
@@ -389,8 +389,8 @@ static void emit_combine(struct emitter *e)
     struct smr_combine_push push = {.n_cols = cols_of(e, e->op->out),
                                     .n_rows = rows_of(e, e->op->in),
                                     .n_used = e->op->n_used,
-                                    .in_stride = cols_of(e, e->op->in),
-                                    .out_stride = cols_of(e, e->op->out),
+                                    .in_stride = stride_of(e, e->op->in),
+                                    .out_stride = stride_of(e, e->op->out),
                                     .flags = e->op->add ? SMR_COMBINE_ADD : 0};
     emit(e, SMR_KERNEL_COMBINE, SMR_F32,
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->in2),
@@ -402,13 +402,13 @@ static void emit_reduce(struct emitter *e)
 {
     struct smr_reduce_push push = {.n_cols = cols_of(e, e->op->in),
                                    .n_rows = rows_of(e, e->op->in),
-                                   .in_stride = cols_of(e, e->op->in)};
+                                   .in_stride = stride_of(e, e->op->in)};
     emit(e, SMR_KERNEL_REDUCE, SMR_F32,
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
 }
 
 bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *program,
-                       const struct smr_placement *placement)
+                       const struct smr_plan *plan, const struct smr_placement *placement)
 {
     static void (*const emitters[])(struct emitter *) = {
         [SMR_OP_EMBED] = emit_embed,         [SMR_OP_NORM] = emit_norm,
@@ -423,9 +423,10 @@ bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *progra
                         .placement = placement,
                         .graph = schedule->graph,
                         .hparams = &schedule->graph->model->hparams};
-    const struct smr_op_range ops = smr_shape_ops(e.graph, &program->shape);
-    for (e.op_index = ops.begin; e.op_index < ops.end && !e.failed; e.op_index++) {
-        e.op = &e.graph->ops[e.op_index];
+    for (uint32_t i = 0; i < plan->n_steps && !e.failed; i++) {
+        e.step = &plan->steps[i];
+        e.step_index = i;
+        e.op = &e.step->op;
         bool on_batch = e.op->kind == SMR_OP_ROPE_STORE;
         if (on_batch || rows_of(&e, e.op->out))
             emitters[e.op->kind](&e);

@@ -10,13 +10,6 @@ uint32_t smr_shape_rows(const struct smr_shape *shape, enum smr_rows rows)
     return rows == SMR_ROWS_BATCH ? shape->n_rows : shape->n_outputs;
 }
 
-struct smr_op_range smr_shape_ops(const struct smr_graph *graph, const struct smr_shape *shape)
-{
-    if (shape->encode)
-        return (struct smr_op_range){0, graph->n_encode_ops};
-    return (struct smr_op_range){graph->n_encode_ops, graph->n_ops};
-}
-
 uint32_t smr_shape_splits(const struct smr_schedule *schedule, const struct smr_shape *shape,
                           const struct smr_op *op)
 {
@@ -84,41 +77,89 @@ static void release(struct ranges *ranges, uint32_t op)
 
 // ---- lifetimes ------------------------------------------------------------------------------------
 
-static void find_last_uses(const struct smr_graph *graph, uint32_t *last)
+static void find_last_uses(const struct smr_graph *graph, const struct smr_plan *plan,
+                           uint32_t *last)
 {
-    for (uint32_t i = 0; i < graph->n_ops; i++) {
-        const struct smr_op *op = &graph->ops[i];
-        last[op->in] = last[op->in2] = last[op->in3] = last[op->out] = i;
+    for (uint32_t i = 0; i < plan->n_steps; i++) {
+        const struct smr_step *step = &plan->steps[i];
+        last[step->op.in] = last[step->op.in2] = last[step->op.in3] = last[step->op.out] = i;
+        for (uint32_t j = 0; j < step->n_parts; j++)
+            last[step->parts[j].out] = i;
     }
-    last[graph->logits] = graph->n_ops; // copied to the host after the last operation
+    last[graph->logits] = plan->n_steps; // copied to the host after the last step
+}
+
+struct placer {
+    const struct smr_schedule *schedule;
+    const struct smr_shape *shape;
+    struct smr_placement *placement;
+    struct ranges ranges;
+    uint32_t *last; // [n_values], step that uses it last
+};
+
+// What several products of a step make: columns of one matrix, each where a binding may begin.
+static void place_parts(struct placer *p, const struct smr_step *step)
+{
+    const struct smr_value *values = p->schedule->graph->values;
+    const uint32_t alignment = p->ranges.alignment;
+    const uint32_t n_rows = smr_shape_rows(p->shape, values[step->op.out].rows);
+    uint64_t width = 0; // bytes
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < step->n_parts; i++) {
+        width += smr_align_up(values[step->parts[i].out].n_cols * 4ull, alignment);
+        last = smr_max_u32(last, p->last[step->parts[i].out]);
+    }
+    uint64_t offset = take(&p->ranges, width * n_rows, last);
+    for (uint32_t i = 0; i < step->n_parts; i++) {
+        const smr_id out = step->parts[i].out;
+        p->placement->offsets[out] = offset;
+        p->placement->strides[out] = (uint32_t)(width / 4);
+        offset += smr_align_up(values[out].n_cols * 4ull, alignment);
+    }
+}
+
+static void place_step(struct placer *p, const struct smr_step *step, uint32_t index)
+{
+    const smr_id out = step->op.out;
+    const uint64_t size = value_size(p->shape, &p->schedule->graph->values[out]);
+    const uint64_t scratch = scratch_size(p->schedule, p->shape, &step->op);
+    if (size && step->n_parts > 1 && !step->gated)
+        place_parts(p, step);
+    else if (size && p->placement->offsets[out] == UINT64_MAX)
+        p->placement->offsets[out] = take(&p->ranges, size, p->last[out]);
+    if (scratch)
+        p->placement->scratch[index] = take(&p->ranges, scratch, index);
 }
 
 bool smr_schedule_place(const struct smr_schedule *schedule, const struct smr_shape *shape,
-                        struct smr_arena *memory, struct smr_placement *placement)
+                        const struct smr_plan *plan, struct smr_arena *memory,
+                        struct smr_placement *placement)
 {
     const struct smr_graph *graph = schedule->graph;
-    uint32_t *last = smr_arena_alloc(memory, graph->n_values, sizeof(*last));
-    struct ranges ranges = {
-        .items = smr_arena_alloc(memory, graph->n_values + 1, sizeof(struct range)),
-        .alignment = smr_max_u32(256, smr_device_limits(schedule->device)->binding_alignment)};
+    const uint32_t alignment =
+        smr_max_u32(256, smr_device_limits(schedule->device)->binding_alignment);
+    struct placer p = {
+        .schedule = schedule,
+        .shape = shape,
+        .placement = placement,
+        .ranges = {.items = smr_arena_alloc(memory, graph->n_values + 1, sizeof(struct range)),
+                   .alignment = alignment},
+        .last = smr_arena_alloc(memory, graph->n_values, sizeof(*p.last))};
     placement->offsets = smr_arena_alloc(memory, graph->n_values, sizeof(uint64_t));
-    placement->scratch = smr_arena_alloc(memory, graph->n_ops, sizeof(uint64_t));
-    if (!last || !ranges.items || !placement->offsets || !placement->scratch)
+    placement->strides = smr_arena_alloc(memory, graph->n_values, sizeof(uint32_t));
+    placement->scratch = smr_arena_alloc(memory, plan->n_steps, sizeof(uint64_t));
+    if (!p.last || !p.ranges.items || !placement->offsets || !placement->strides ||
+        !placement->scratch)
         return false;
-    find_last_uses(graph, last);
-    for (uint32_t i = 0; i < graph->n_values; i++)
+    find_last_uses(graph, plan, p.last);
+    for (uint32_t i = 0; i < graph->n_values; i++) {
         placement->offsets[i] = UINT64_MAX;
-    const struct smr_op_range ops = smr_shape_ops(graph, shape);
-    for (uint32_t i = ops.begin; i < ops.end; i++) {
-        smr_id out = graph->ops[i].out;
-        uint64_t size = value_size(shape, &graph->values[out]);
-        if (size && placement->offsets[out] == UINT64_MAX)
-            placement->offsets[out] = take(&ranges, size, last[out]);
-        uint64_t scratch = scratch_size(schedule, shape, &graph->ops[i]);
-        if (scratch)
-            placement->scratch[i] = take(&ranges, scratch, i);
-        release(&ranges, i);
+        placement->strides[i] = graph->values[i].n_cols;
     }
-    placement->size = ranges.end;
+    for (uint32_t i = 0; i < plan->n_steps; i++) {
+        place_step(&p, &plan->steps[i], i);
+        release(&p.ranges, i);
+    }
+    placement->size = p.ranges.end;
     return true;
 }

@@ -104,10 +104,10 @@ static bool tune(struct smr_schedule *schedule, const struct smr_program *progra
 }
 
 static bool make(struct smr_schedule *schedule, struct smr_program *program,
-                 const struct smr_placement *placement)
+                 const struct smr_plan *plan, const struct smr_placement *placement)
 {
     uint64_t start = smr_time_ns();
-    bool done = smr_schedule_emit(schedule, program, placement) &&
+    bool done = smr_schedule_emit(schedule, program, plan, placement) &&
                 smr_schedule_choose_kernels(schedule, program) && tune(schedule, program) &&
                 record(schedule, program, placement);
     smr_free(schedule->context, program->dispatches);
@@ -137,15 +137,17 @@ static struct smr_program *get(struct smr_schedule *schedule, const struct smr_s
             oldest = program;
     }
     struct smr_arena memory;
+    struct smr_plan plan;
     struct smr_placement placement;
     smr_arena_init(&memory, schedule->context);
-    bool done = smr_schedule_place(schedule, &shape, &memory, &placement) &&
+    bool done = smr_schedule_fuse(schedule, &shape, &memory, &plan) &&
+                smr_schedule_place(schedule, &shape, &plan, &memory, &placement) &&
                 ensure_arena(schedule, placement.size) &&
                 (!shape.read_logits || ensure_logits(schedule));
     if (done) {
         program_finish(schedule, oldest);
         oldest->shape = shape;
-        done = make(schedule, oldest, &placement);
+        done = make(schedule, oldest, &plan, &placement);
         if (!done)
             program_finish(schedule, oldest);
     }
@@ -305,10 +307,12 @@ static bool arena_size(const struct smr_schedule *schedule, uint64_t *size)
     };
     *size = 0;
     for (size_t i = 0; i < SMR_COUNT(widest) && widest[i].n_rows; i++) {
+        struct smr_plan plan;
         struct smr_placement placement;
         struct smr_arena memory;
         smr_arena_init(&memory, schedule->context);
-        bool placed = smr_schedule_place(schedule, &widest[i], &memory, &placement);
+        bool placed = smr_schedule_fuse(schedule, &widest[i], &memory, &plan) &&
+                      smr_schedule_place(schedule, &widest[i], &plan, &memory, &placement);
         smr_arena_finish(&memory);
         if (!placed)
             return false;

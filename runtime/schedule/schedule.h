@@ -5,8 +5,9 @@
 // activations. For each batch shape it plans, records once, and replays:
 //
 //     weights.c  weights on the device, split by rows where they exceed its limits
+//     fuse.c     operations to steps: neighbours that one dispatch does
 //     place.c    activations in the arena, by their lifetimes
-//     emit.c     operations to dispatches: kernel, bindings, parameters
+//     emit.c     steps to dispatches: kernel, bindings, parameters
 //     tune.c     measuring what a program's kernels could be
 //     schedule.c programs by shape: build, record, submit, wait
 //     profile.c  a step once more, each of its dispatches timed

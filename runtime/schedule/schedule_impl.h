@@ -14,6 +14,27 @@ struct smr_placed {
     uint32_t n_parts;
 };
 
+// An operation as it is dispatched: one of the graph, with those neighbours that are done along with it.
+// Operands are those after fusing: what is not made any more is not there.
+struct smr_step_part {
+    smr_id weight, bias, out;
+};
+struct smr_step {
+    struct smr_op op;
+    uint32_t op_index; // of it in the graph
+    // RMS norms that are folded in: MATMUL, of its input; ROPE_STORE, of the heads of queries and keys.
+    smr_id norm, key_norm;
+    // MATMUL: products of the same input, of weights of one type; [0] is op's own. Where there are
+    // several, what they make lies side by side, as the columns of one matrix.
+    struct smr_step_part parts[SMR_MATVEC_MAX_PARTS];
+    uint32_t n_parts; // 1 but for MATMUL
+    bool gated;       // out = op.activation(parts[0]) * parts[1], which are made nowhere else
+};
+struct smr_plan {
+    struct smr_step *steps;
+    uint32_t n_steps;
+};
+
 // One dispatch of a program, before it is recorded.
 struct smr_dispatch {
     struct smr_kernel_key key;
@@ -25,7 +46,8 @@ struct smr_dispatch {
 // Where activations lie for one shape.
 struct smr_placement {
     uint64_t *offsets; // [n_values], in the arena; UINT64_MAX where there is none
-    uint64_t *scratch; // [n_ops], partial results of split attention
+    uint32_t *strides; // [n_values], elements from one row to the next
+    uint64_t *scratch; // [n_steps], partial results of split attention
     uint64_t size;     // bytes of arena
 };
 
@@ -67,20 +89,26 @@ struct smr_schedule {
 // weights.c
 bool smr_schedule_place_weights(struct smr_schedule *schedule);
 
-// place.c. The operations of a shape's part of the graph; rows of a value; splits of an attention.
-struct smr_op_range {
-    uint32_t begin, end;
-};
-struct smr_op_range smr_shape_ops(const struct smr_graph *graph, const struct smr_shape *shape);
+// fuse.c: the steps of a shape. Without weights on the device yet, products stay alone.
+bool smr_schedule_fuse(const struct smr_schedule *schedule, const struct smr_shape *shape,
+                       struct smr_arena *memory, struct smr_plan *plan);
+// The kernel that multiplies n_rows rows.
+enum smr_kernel_id smr_schedule_product(const struct smr_schedule *schedule, uint32_t n_rows);
+// Make one binding of two that lie in the same buffer. False when they do not, or are too far apart
+// to be bound at once.
+bool smr_cover(const struct smr_limits *limits, struct smr_binding *a, const struct smr_binding *b);
+
+// place.c. Rows of a value; splits of an attention; where activations lie.
 uint32_t smr_shape_rows(const struct smr_shape *shape, enum smr_rows rows);
 uint32_t smr_shape_splits(const struct smr_schedule *schedule, const struct smr_shape *shape,
                           const struct smr_op *op);
 bool smr_schedule_place(const struct smr_schedule *schedule, const struct smr_shape *shape,
-                        struct smr_arena *memory, struct smr_placement *placement);
+                        const struct smr_plan *plan, struct smr_arena *memory,
+                        struct smr_placement *placement);
 
 // emit.c: fills in program->dispatches.
 bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *program,
-                       const struct smr_placement *placement);
+                       const struct smr_plan *plan, const struct smr_placement *placement);
 
 // tune.c: measure what the program's dispatches could be done by, where that is asked for and not
 // known. *changed: for some of them something else than the default is the best.

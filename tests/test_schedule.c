@@ -184,15 +184,22 @@ static uint32_t n_dispatches(const struct subject *s, uint32_t n_rows)
 }
 
 // Of one row a layer is queries, keys and values; rotation; attention; output; gate and up; down. Norms
-// are done where their results are read. Before them the embedding, then logits and their maxima.
+// are done where their results are read, those of heads by the rotation. Gemma adds results to the
+// stream after a norm: two more. Before the layers the embedding, then logits and their maxima.
 static void neighbours_are_one_dispatch(void **state)
 {
-    struct subject s = {0};
+    static const struct {
+        const char *model;
+        uint32_t of_layer;
+    } cases[] = {{"llama-text-bpe", 6}, {"qwen3-d20", 6}, {"gemma3-d8-window8", 8}};
     static float logits[4096];
-    open_subject(&s, "llama-text-bpe", 0);
-    prefill(&s, 1, logits);
-    assert_int_equal(n_dispatches(&s, 1), 6 * s.model->hparams.n_layers + 3);
-    close_subject(&s);
+    for (size_t i = 0; i < SMR_COUNT(cases); i++) {
+        struct subject s = {0};
+        open_subject(&s, cases[i].model, 0);
+        prefill(&s, 1, logits);
+        assert_int_equal(n_dispatches(&s, 1), cases[i].of_layer * s.model->hparams.n_layers + 3);
+        close_subject(&s);
+    }
 }
 
 static void split_weights_give_the_same_logits(void **state)

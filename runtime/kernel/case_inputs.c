@@ -164,6 +164,8 @@ static void make_rope_store(struct smr_case *c, const struct smr_case_params *pa
     c->operands[4] = floats_if(c, store, (size_t)p->n_rows * p->v_stride, 1.0f);
     c->operands[5] = store ? cache(c, n_cached) : anything(c);
     c->operands[6] = store ? cache(c, n_cached) : anything(c);
+    c->operands[7] = floats_if(c, p->flags & SMR_ROPE_NORM,
+                               smr_max_u32(p->q_norm, p->k_norm) + p->head_dim, 1.0f);
     // A value that is rounded the other way costs a step of the type: seldom, but once.
     if (c->type == SMR_Q8_0)
         c->tolerance = 1e-6;
@@ -175,7 +177,7 @@ static void make_rope_store(struct smr_case *c, const struct smr_case_params *pa
 static size_t decode_rope_store(const struct smr_case *c, uint32_t binding, const void *data,
                                 float *values)
 {
-    const bool cached = binding >= 5;
+    const bool cached = binding == 5 || binding == 6;
     const struct smr_rope_store_push *p = c->push;
     if (cached && p->flags & SMR_ROPE_NO_STORE)
         return 0;

@@ -114,14 +114,19 @@ struct smr_matmul_push {
 // Vulkan promises only 2^-11, and only in [-pi, pi]).
 // Bindings: 0 rows, struct smr_row; 1 inv_freq, f32 [rope_dim / 2]; 2 q, f32 (read and write);
 // 3 k; 4 v; 5 key cache; 6 value cache, both of the kernel's type (see "KV cache layout").
-// With NO_STORE keys and values are left alone, and 3 to 6 may be anything.
-enum { SMR_ROPE_NEOX = 1, SMR_ROPE_NO_STORE = 2 };
+// With NO_STORE keys and values are left alone, and 3 to 6 may be anything. With NORM each head of
+// queries and of keys, all of it, is normed before it is rotated, as kernel norm does, and rope_dim is
+// not 0. Binding 7 holds the weights, f32 [head_dim], from elements q_norm and k_norm on; without NORM
+// anything.
+enum { SMR_ROPE_NEOX = 1, SMR_ROPE_NO_STORE = 2, SMR_ROPE_NORM = 4 };
 struct smr_rope_store_push {
     uint32_t n_rows, n_heads, n_kv_heads, head_dim, rope_dim;
     uint32_t q_stride, k_stride, v_stride;
     uint32_t page_size; // slots; not 0 where something is stored
     uint32_t flags;
     float magnitude;
+    float eps; // this and the next with NORM
+    uint32_t q_norm, k_norm;
 };
 
 // attention: for each row and head, attention over the row's sequence with online softmax

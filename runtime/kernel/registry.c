@@ -121,6 +121,13 @@ const struct smr_kernel_desc smr_desc_norm = {
 
 // ---- rope_store -------------------------------------------------------------------------------
 
+// Elements of a head that one invocation stores: what shares no word of the cache with others.
+static uint32_t rope_store_unit(uint32_t type)
+{
+    return type == SMR_Q8_0 ? 32 : 2;
+}
+
+// Constants: workgroup size; whether heads are normed.
 static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                   const void *push)
 {
@@ -130,30 +137,37 @@ static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_l
         return false;
     if (store && (!p->page_size || !smr_cache_type_fits(key->type, p->head_dim)))
         return false;
-    key->constants[0] = smr_workgroup_size(limits, 64);
+    if (p->flags & SMR_ROPE_NORM && !p->rope_dim)
+        return false;
+    // As many invocations as a head has pairs, up to a few.
+    const uint32_t n_pairs = smr_max_u32(p->rope_dim / 2, p->head_dim / rope_store_unit(key->type));
+    uint32_t size = smr_workgroup_size(limits, 64);
+    while (size > 16 && size / 2 >= n_pairs)
+        size /= 2;
+    key->constants[0] = size;
+    key->constants[1] = p->flags & SMR_ROPE_NORM;
     return true;
 }
 
-// One invocation for a pair of a query, or for a unit of a key or value: two elements, or a whole
-// block where the cache is quantised.
+// A workgroup for a head of queries, keys or values.
 static void rope_store_groups(const struct smr_kernel_key *key, const void *push,
                               uint32_t groups[3])
 {
     const struct smr_rope_store_push *p = push;
-    uint64_t items = (uint64_t)p->n_heads * (p->rope_dim / 2);
+    uint64_t heads = p->rope_dim ? p->n_heads : 0;
     if (!(p->flags & SMR_ROPE_NO_STORE))
-        items += 2 * (uint64_t)p->n_kv_heads * (p->head_dim / (key->type == SMR_Q8_0 ? 32 : 2));
-    uint64_t size = key->constants[0];
-    smr_spread_groups((items * p->n_rows + size - 1) / size, groups);
+        heads += 2 * (uint64_t)p->n_kv_heads;
+    smr_spread_groups(heads * p->n_rows, groups);
 }
 
 const struct smr_kernel_desc smr_desc_rope_store = {
     .name = "rope_store",
     .twin = smr_twin_rope_store,
-    .n_bindings = 7,
+    .n_bindings = 8,
     .push_size = sizeof(struct smr_rope_store_push),
-    .n_constants = 1,
-    .access = {SMR_READ, SMR_READ, SMR_READ_WRITE, SMR_READ, SMR_READ, SMR_WRITE, SMR_WRITE},
+    .n_constants = 2,
+    .access = {SMR_READ, SMR_READ, SMR_READ_WRITE, SMR_READ, SMR_READ, SMR_WRITE, SMR_WRITE,
+               SMR_READ},
     .types = smr_types_cache,
     .n_types = SMR_COUNT(smr_types_cache),
     .variants = smr_variants_plain,

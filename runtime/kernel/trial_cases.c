@@ -125,8 +125,10 @@ static bool rope_store_case(const struct small *s, void *push)
     p->q_stride = p->n_heads * p->head_dim;
     p->k_stride = p->v_stride = p->n_kv_heads * p->head_dim;
     p->page_size = 16;
-    p->flags = s->number ? 0 : SMR_ROPE_NEOX;
+    p->flags = (p->flags & SMR_ROPE_NORM) | (s->number ? 0 : SMR_ROPE_NEOX);
     p->magnitude = 1.25f;
+    p->eps = 0.1f; // that it shows
+    p->k_norm = p->head_dim + 1;
     s->params->last_position = 1000000;
     return s->number < 2;
 }

@@ -275,16 +275,29 @@ static void emit_rope_store(struct emitter *e)
                                        .v_stride = stride_of(e, e->op->in3),
                                        .page_size = e->schedule->params.page_size,
                                        .flags = e->op->neox ? SMR_ROPE_NEOX : 0,
-                                       .magnitude = e->op->scale};
+                                       .magnitude = e->op->scale,
+                                       .eps = e->hparams->norm_eps};
     // Without rotation nothing is read or written of these two, but operands must not overlap.
     struct smr_binding frequencies = e->schedule->rows, queries = reduced_of(e);
     if (e->op->weight)
         frequencies = binding_of(e, e->op->weight);
     if (e->op->in)
         queries = binding_of(e, e->op->in);
+    struct smr_binding norms = frequencies;
+    if (e->step->norm) {
+        const struct smr_binding q = binding_of(e, e->step->norm),
+                                 k = binding_of(e, e->step->key_norm);
+        norms = q;
+        e->failed = !smr_cover(smr_device_limits(e->schedule->device), &norms, &k);
+        assert(!e->failed); // constants share a buffer
+        push.flags |= SMR_ROPE_NORM;
+        push.q_norm = (uint32_t)(q.offset - norms.offset) / 4;
+        push.k_norm = (uint32_t)(k.offset - norms.offset) / 4;
+    }
     emit(e, SMR_KERNEL_ROPE_STORE, e->schedule->params.cache_type,
          (struct smr_binding[]){e->schedule->rows, frequencies, queries, binding_of(e, e->op->in2),
-                                binding_of(e, e->op->in3), cache_of(e, false), cache_of(e, true)},
+                                binding_of(e, e->op->in3), cache_of(e, false), cache_of(e, true),
+                                norms},
          &push);
 }
 

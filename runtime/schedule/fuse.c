@@ -149,6 +149,44 @@ static void fold_norms(struct fuser *f)
     }
 }
 
+// ---- norms of heads -------------------------------------------------------------------------------
+
+// The norm of heads that made a value for the rotation at step `index`, where the rotation can do it
+// and nothing but it and attention has a use for the result; UINT32_MAX: there is none.
+static uint32_t head_norm(const struct fuser *f, uint32_t index, smr_id heads)
+{
+    const uint32_t head_dim = f->graph->model->hparams.head_dim;
+    for (uint32_t i = index; i-- > 0 && heads;) {
+        const struct smr_op *op = &f->steps[i].op;
+        if (op->out == heads)
+            return is_rms_norm(&f->steps[i]) && cols_of(f, op->in) / op->n_heads == head_dim &&
+                           count_readers(f, op->in) == 1
+                       ? i
+                       : UINT32_MAX;
+    }
+    return UINT32_MAX;
+}
+
+static void fold_head_norms(struct fuser *f)
+{
+    for (uint32_t i = 0; i < f->n_steps; i++) {
+        struct smr_step *step = &f->steps[i];
+        if (step->op.kind != SMR_OP_ROPE_STORE || !step->op.weight)
+            continue;
+        uint32_t of_queries = head_norm(f, i, step->op.in), of_keys = head_norm(f, i, step->op.in2);
+        if (of_queries == UINT32_MAX || of_keys == UINT32_MAX || of_queries >= of_keys)
+            continue;
+        const struct smr_op q = f->steps[of_queries].op, k = f->steps[of_keys].op;
+        step->norm = q.weight;
+        step->key_norm = k.weight;
+        drop(f, of_keys);
+        drop(f, of_queries);
+        rename_value(f, of_queries, q.out, q.in);
+        rename_value(f, of_queries, k.out, k.in);
+        i -= 2;
+    }
+}
+
 // ---- products of one input ------------------------------------------------------------------------
 
 bool smr_cover(const struct smr_limits *limits, struct smr_binding *a, const struct smr_binding *b)
@@ -274,6 +312,7 @@ bool smr_schedule_fuse(const struct smr_schedule *schedule, const struct smr_sha
     }
     if (smr_kernel_set_mode(schedule->kernels) != SMR_KERNELS_PLAIN) {
         drop_gathers(&f);
+        fold_head_norms(&f);
         fold_norms(&f);
         join_products(&f);
         fold_gates(&f);

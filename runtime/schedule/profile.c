@@ -19,10 +19,12 @@ static const struct smr_program *last_program(const struct smr_schedule *schedul
 static bool plan(struct smr_schedule *schedule, struct smr_program *program)
 {
     struct smr_arena memory;
+    struct smr_plan fused;
     struct smr_placement placement;
     smr_arena_init(&memory, schedule->context);
-    const bool done = smr_schedule_place(schedule, &program->shape, &memory, &placement) &&
-                      smr_schedule_emit(schedule, program, &placement) &&
+    const bool done = smr_schedule_fuse(schedule, &program->shape, &memory, &fused) &&
+                      smr_schedule_place(schedule, &program->shape, &fused, &memory, &placement) &&
+                      smr_schedule_emit(schedule, program, &fused, &placement) &&
                       smr_schedule_choose_kernels(schedule, program);
     smr_arena_finish(&memory);
     return done;

@@ -28,6 +28,11 @@ static const struct rope_case {
     {SMR_F16, 9, 4, 4, 24, 0, 0, SMR_ROPE_NEOX, 4096, 1},
     {SMR_F16, 4, 4, 2, 64, 64, 0, SMR_ROPE_NEOX | SMR_ROPE_NO_STORE, 4096, 1},
     {SMR_F32, 3, 4, 2, 32, 16, 0, SMR_ROPE_NO_STORE, 4096, 1},
+    {SMR_F32, 3, 4, 2, 42, 20, 1, SMR_ROPE_NORM, 4096, 1},
+    {SMR_F16, 6, 4, 1, 256, 256, 0, SMR_ROPE_NEOX | SMR_ROPE_NORM, 32768, 1},
+    {SMR_F16, 2, 16, 8, 128, 128, 3, SMR_ROPE_NEOX | SMR_ROPE_NORM, 4096, 1.25f},
+    {SMR_Q8_0, 5, 3, 1, 64, 32, 0, SMR_ROPE_NEOX | SMR_ROPE_NORM, 32768, 1},
+    {SMR_F16, 3, 2, 1, 8, 8, 0, SMR_ROPE_NORM | SMR_ROPE_NO_STORE, 100, 1},
 };
 
 static void run(struct suite *s, const struct rope_case *p)
@@ -44,16 +49,20 @@ static void run(struct suite *s, const struct rope_case *p)
         .page_size = p->n_rows == 5 ? 7 : 32,
         .flags = p->flags,
         .magnitude = p->magnitude,
+        .eps = 0.1f, // that it shows
+        .q_norm = p->gap,
+        .k_norm = p->head_dim + p->gap,
     };
     const struct smr_case_params params = {.id = SMR_KERNEL_ROPE_STORE,
                                            .type = p->type,
                                            .push = &push,
                                            .last_position = p->last_position};
     suite_run(s,
-              suite_printf(s, "%u rows, %u/%u heads of %u, %u rotated, to position %u%s%s",
+              suite_printf(s, "%u rows, %u/%u heads of %u, %u rotated, to position %u%s%s%s",
                            p->n_rows, p->n_heads, p->n_kv_heads, p->head_dim, p->rope_dim,
                            p->last_position, p->flags & SMR_ROPE_NEOX ? ", neox" : "",
-                           p->flags & SMR_ROPE_NO_STORE ? ", no store" : ""),
+                           p->flags & SMR_ROPE_NO_STORE ? ", no store" : "",
+                           p->flags & SMR_ROPE_NORM ? ", norm" : ""),
               &params);
 }
 

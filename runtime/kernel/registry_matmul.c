@@ -448,10 +448,16 @@ const struct smr_kernel_desc smr_desc_experts = {
 
 enum { MATMUL_STEP = 32 }; // columns of w in shared memory, as in matmul.comp
 
-enum { MATMUL_PLAIN, MATMUL_TILES, MATMUL_LANES, MATMUL_RUNS };
+enum { MATMUL_PLAIN, MATMUL_TILES, MATMUL_TILES_F16, MATMUL_LANES, MATMUL_RUNS };
 static const struct smr_variant matmul_variants[] = {
     [MATMUL_PLAIN] = {"plain", "", 0},
     [MATMUL_TILES] = {.name = "tiles", .defines = "#define USE_TILES 1\n", .gpu = true},
+    [MATMUL_TILES_F16] = {.name = "tiles_f16",
+                          .defines = "#define USE_TILES 1\n#define HALF 1\n",
+                          .capabilities = SMR_CAP_FLOAT_16,
+                          .gpu = true,
+                          .narrow = true,
+                          .tolerance = 4e-6},
     [MATMUL_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
     [MATMUL_RUNS] = {"runs", RUNS_DEFINES, RUNS_CAPABILITIES},
 };
@@ -479,7 +485,7 @@ static uint32_t tile_invocations(const struct tile *tile)
     return tile->o / tile->sub_o * (tile->r / tile->sub_r) * tile->parts;
 }
 
-// Bytes of shared memory: of w and x, and the sums of one part where there are several.
+// Bytes of shared memory, at most: of w and x, and the sums of one part where there are several.
 static uint32_t tile_shared_size(const struct tile *tile)
 {
     const uint32_t part_columns = tile->parts > 1 ? 16 : 32; // as in lib/tiles.glsl
@@ -515,6 +521,9 @@ static bool tiles_specialise(struct smr_kernel_key *key, const struct smr_limits
                              const struct smr_matmul_push *p)
 {
     const struct tile *tile = choose_tile(limits, p);
+    // Intel's GPUs, whose subgroups may be narrow, convert more than they save.
+    if (key->variant == MATMUL_TILES_F16 && limits->min_subgroup_size <= 16 && !limits->cpu)
+        return false;
     if (!tile || p->n_cols % unit_of(key->type) != 0)
         return false;
     key->constants[0] = tile_invocations(tile);
@@ -540,7 +549,7 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
         key->constants[1] = RUNS_TILE_ROWS;
         return runs_specialise(key, limits, p);
     }
-    if (key->variant == MATMUL_TILES)
+    if (key->variant == MATMUL_TILES || key->variant == MATMUL_TILES_F16)
         return tiles_specialise(key, limits, p);
     // More sums per invocation read less of shared memory for each; 8 by 8 would be too many for the
     // registers of Intel's GPUs.

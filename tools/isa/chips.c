@@ -87,7 +87,9 @@ bool chip_pretend(const struct chip *chip, const char *drivers)
     }
     prefer_libraries(drivers, "usr/lib/*/libvulkan_intel.so");
     if (!find_beside("libdrm_shim_i915.so", path)) {
-        complain("isa", "libdrm_shim_i915.so is not beside this program");
+        complain("isa",
+                 "libdrm_shim_i915.so is not beside this program: it is built on 64-bit Linux "
+                 "with libdrm-dev");
         return false;
     }
     setenv("LD_PRELOAD", path, 1);

@@ -6,7 +6,6 @@
 // facts.c        from what the driver tells of a kernel to numbers
 // disassembly.c  the main loop of a kernel, counted
 // peer.c         figures of another engine to compare with
-// known.c        kernels that are not yet as they should be
 // report.c       compiles what is asked for, and prints it
 #pragma once
 
@@ -101,15 +100,9 @@ bool disassembly_loop(const struct disassembly *code, struct loop *loop);
 
 // ---- the peer -----------------------------------------------------------------------------------
 
-// Instructions and vector loads per weight of llama.cpp's mat-vec with f32 activations.
+// Instructions and vector loads per weight of llama.cpp's mat-vec.
 struct peer_figure {
     double instructions, loads;
 };
-// NULL where nothing is known.
-const struct peer_figure *peer_find(const struct chip *chip, enum smr_type type);
-
-// ---- what is not yet as it should be ------------------------------------------------------------
-
-// Why the kernel may spill or be narrow for now; NULL: it may not.
-const char *known_reason(const struct chip *chip, const struct smr_kernel_key *key,
-                         const struct shape *shape);
+// With f32 activations, or `narrow` ones of 8 bits where it has that. NULL where nothing is known.
+const struct peer_figure *peer_find(const struct chip *chip, enum smr_type type, bool narrow);

@@ -35,6 +35,8 @@ static const struct option options[] = {
      "compile what the engine would choose, show what spills or is too narrow alone, and fail if "
      "anything does",
      OPTION_FLAG, FIELD(check)},
+    {"--summary", NULL, NULL, "print a table in Markdown of matvec beside llama.cpp's", OPTION_FLAG,
+     FIELD(summary)},
     {"--loop", NULL, NULL, "print the disassembly of the main loop", OPTION_FLAG, FIELD(loop)},
     {"--asm", NULL, NULL, "print the whole disassembly", OPTION_FLAG, FIELD(whole)},
     {"--json", NULL, NULL, "print an object for each kernel, one a line", OPTION_FLAG, FIELD(json)},
@@ -123,6 +125,8 @@ static int run_for(const struct chip *chip, const struct settings *settings, cha
 static int run_for_all(const struct settings *settings, char **argv)
 {
     int code = EXIT_OK;
+    if (settings->summary)
+        report_summary_head();
     for (size_t i = 0; i < N_CHIPS; i++) {
         if (settings->chip && strcmp(chips[i].name, chip_choices[settings->chip]) != 0)
             continue;

@@ -18,6 +18,10 @@ struct row {
     char *text; // of the disassembly, where that is wanted
 };
 
+// What the summary is of.
+static const enum smr_type summary_types[] = {SMR_Q4_0, SMR_Q8_0, SMR_Q4_K, SMR_Q6_K};
+static const char summary_shape[] = "1 x 4096 x 4096";
+
 // ---- what to compile ----------------------------------------------------------------------------
 
 static const char *type_name(uint32_t type)
@@ -40,6 +44,28 @@ static bool add_row(struct report *report, const struct row *row)
     return true;
 }
 
+static bool default_alone(const struct settings *settings)
+{
+    return settings->default_only || settings->check || settings->summary;
+}
+
+static bool wants_shape(const struct settings *settings, const struct shape *shape)
+{
+    if (settings->summary)
+        return shape->id == SMR_KERNEL_MATVEC && !strcmp(shape->name, summary_shape);
+    return (!settings->kernel || !strcmp(settings->kernel, smr_kernel_desc(shape->id)->name)) &&
+           (!settings->shape || strstr(shape->name, settings->shape));
+}
+
+static bool wants_type(const struct settings *settings, enum smr_type type)
+{
+    bool summarized = false;
+    for (size_t i = 0; i < SMR_COUNT(summary_types); i++)
+        summarized = summarized || summary_types[i] == type;
+    return settings->summary ? summarized
+                             : !settings->type || !strcasecmp(settings->type, type_name(type));
+}
+
 // The variants of a kernel for one shape and type that are wanted and can run.
 static bool add_variants(struct report *report, const struct shape *shape,
                          const struct smr_kernel_key *chosen)
@@ -50,7 +76,7 @@ static bool add_variants(struct report *report, const struct shape *shape,
     for (uint32_t v = 0; v < desc->n_variants; v++) {
         row.chosen = v == chosen->variant;
         if ((settings->variant && strcasecmp(settings->variant, desc->variants[v].name) != 0) ||
-            ((settings->default_only || settings->check) && !row.chosen) ||
+            (default_alone(settings) && !row.chosen) ||
             !smr_kernel_variant_key(report->device, shape->id, (enum smr_type)chosen->type, v,
                                     &shape->push, &row.key))
             continue;
@@ -65,7 +91,6 @@ static bool add_variants(struct report *report, const struct shape *shape,
 // A shape in all types that are wanted.
 static bool add_shape(struct report *report, struct smr_kernel_set *set, const struct shape *shape)
 {
-    const char *type = report->settings->type;
     const struct smr_kernel_desc *desc = smr_kernel_desc(shape->id);
     smr_context *context = smr_device_context(report->device);
     bool fits = false;
@@ -76,8 +101,7 @@ static bool add_shape(struct report *report, struct smr_kernel_set *set, const s
             continue;
         }
         fits = true;
-        if ((!type || !strcasecmp(type, type_name(desc->types[t]))) &&
-            !add_variants(report, shape, &chosen))
+        if (wants_type(report->settings, desc->types[t]) && !add_variants(report, shape, &chosen))
             return false;
     }
     return fits ||
@@ -87,14 +111,9 @@ static bool add_shape(struct report *report, struct smr_kernel_set *set, const s
 
 static bool add_rows(struct report *report, struct smr_kernel_set *set)
 {
-    const struct settings *settings = report->settings;
-    for (size_t i = 0; i < n_shapes; i++) {
-        const struct shape *shape = &shapes[i];
-        if ((!settings->kernel || !strcmp(settings->kernel, smr_kernel_desc(shape->id)->name)) &&
-            (!settings->shape || strstr(shape->name, settings->shape)) &&
-            !add_shape(report, set, shape))
+    for (size_t i = 0; i < n_shapes; i++)
+        if (wants_shape(report->settings, &shapes[i]) && !add_shape(report, set, &shapes[i]))
             return false;
-    }
     return report->n_rows || smr_fail(smr_device_context(report->device), SMR_ERROR_USAGE,
                                       "no kernel, variant, type and shape is of these names");
 }
@@ -186,21 +205,6 @@ bool report_make(struct report *report, smr_device *device)
 
 // ---- printing -----------------------------------------------------------------------------------
 
-// What a test would complain of; NULL: nothing.
-static const char *problem_of(const struct report *report, const struct row *row)
-{
-    if (!row->compiled)
-        return "does not compile";
-    if (row->facts.spills)
-        return "spills registers";
-    if (row->facts.scratch_size)
-        return "needs scratch memory";
-    const bool wide = row->key.id == SMR_KERNEL_MATMUL || row->key.id == SMR_KERNEL_ATTENTION;
-    if (wide && report->chip->isa == ISA_INTEL && row->facts.subgroup_size < 16)
-        return "is narrower than SIMD16";
-    return NULL;
-}
-
 // Per weight; 0 where that is not known.
 static double per_weight(const struct row *row, uint32_t n)
 {
@@ -210,13 +214,39 @@ static double per_weight(const struct row *row, uint32_t n)
     return weights ? (double)n / weights : 0;
 }
 
+// What a test would complain of; NULL: nothing.
+static const char *problem_of(const struct report *report, const struct row *row)
+{
+    const struct smr_kernel_desc *desc = smr_kernel_desc(row->key.id);
+    if (!row->compiled)
+        return "does not compile";
+    if (row->facts.spills)
+        return "spills registers";
+    if (row->facts.scratch_size)
+        return "needs scratch memory";
+    const bool wide = row->key.id == SMR_KERNEL_MATMUL || row->key.id == SMR_KERNEL_ATTENTION;
+    if (wide && report->chip->isa == ISA_INTEL && row->facts.subgroup_size < 16)
+        return "is narrower than SIMD16";
+    // Packed multiplications do two at a time, dot products of bytes four.
+    const double multiplies = per_weight(row, row->facts.loop.n_multiplies);
+    if (multiplies > 0 && multiplies < (desc->variants[row->key.variant].narrow ? 0.25 : 0.5))
+        return "multiplies fewer weights in a round of its loop than the registry says";
+    return NULL;
+}
+
+static const struct peer_figure *peer_of(const struct report *report, const struct row *row)
+{
+    const struct smr_variant *variant = &smr_kernel_desc(row->key.id)->variants[row->key.variant];
+    return peer_find(report->chip, (enum smr_type)row->key.type, variant->narrow);
+}
+
 // Of instructions per weight, ours to the peer's, for one row of activations; 0 where one of them
 // is not known.
 static double ratio_to_peer(const struct report *report, const struct row *row)
 {
     if (row->key.id != SMR_KERNEL_MATVEC || row->shape->push.matmul.n_rows != 1)
         return 0;
-    const struct peer_figure *peer = peer_find(report->chip, (enum smr_type)row->key.type);
+    const struct peer_figure *peer = peer_of(report, row);
     return peer ? per_weight(row, row->facts.loop.n_instructions) / peer->instructions : 0;
 }
 
@@ -292,37 +322,73 @@ static json_t *row_json(const struct report *report, const struct row *row)
         per_weight(row, facts->loop.n_loads), "problem", problem);
 }
 
-// One line for a kernel that is not as it should be. Returns whether that counts.
-static bool print_problem(const struct report *report, const struct row *row, const char *problem)
-{
-    const struct smr_kernel_desc *desc = smr_kernel_desc(row->key.id);
-    const char *reason = row->compiled ? known_reason(report->chip, &row->key, row->shape) : NULL;
-    printf("%s: %s %s %s, %s: %s (%u spills, %u bytes of scratch, subgroups of %u)%s%s\n",
-           report->chip->name, desc->name, desc->variants[row->key.variant].name,
-           type_name(row->key.type), row->shape->name, problem, row->facts.spills,
-           row->facts.scratch_size, row->facts.subgroup_size, reason ? "; known: " : "",
-           reason ? reason : "");
-    return !reason;
-}
-
-// What is wrong alone. Returns how many kernels are.
+// Those alone that are not as they should be. Returns how many.
 static size_t print_check(const struct report *report)
 {
     size_t n_bad = 0;
     for (size_t i = 0; i < report->n_rows; i++) {
-        const char *problem = problem_of(report, &report->rows[i]);
-        if (problem && print_problem(report, &report->rows[i], problem))
-            n_bad++;
+        const struct row *row = &report->rows[i];
+        const struct smr_kernel_desc *desc = smr_kernel_desc(row->key.id);
+        const char *problem = problem_of(report, row);
+        if (!problem)
+            continue;
+        n_bad++;
+        printf("%s: %s %s %s, %s: %s (%u spills, %u bytes of scratch, subgroups of %u)\n",
+               report->chip->name, desc->name, desc->variants[row->key.variant].name,
+               type_name(row->key.type), row->shape->name, problem, row->facts.spills,
+               row->facts.scratch_size, row->facts.subgroup_size);
     }
     printf("%s: %zu kernels, %zu not as they should be\n", report->chip->name, report->n_rows,
            n_bad);
     return n_bad;
 }
 
+// ---- the summary --------------------------------------------------------------------------------
+
+void report_summary_head(void)
+{
+    printf("|");
+    for (size_t i = 0; i < SMR_COUNT(summary_types); i++)
+        printf(" | %s", type_name(summary_types[i]));
+    printf(" |\n|---");
+    for (size_t i = 0; i < SMR_COUNT(summary_types); i++)
+        printf("|---");
+    printf("|\n");
+}
+
+static void summarize_row(const struct report *report, const struct row *row)
+{
+    const struct peer_figure *peer = peer_of(report, row);
+    const double instructions = per_weight(row, row->facts.loop.n_instructions);
+    const double loads = per_weight(row, row->facts.loop.n_loads);
+    if (instructions > 0 && peer)
+        printf(" %.1f of %.1f = %.2f; %.2f of %.2f |", instructions, peer->instructions,
+               instructions / peer->instructions, loads, peer->loads);
+    else
+        printf(" |");
+}
+
+// A line of the table: instructions per weight, ours and the peer's; loads per weight likewise.
+static void print_summary(const struct report *report)
+{
+    printf("| %s |", report->chip->name);
+    for (size_t t = 0; t < SMR_COUNT(summary_types); t++)
+        for (size_t i = 0; i < report->n_rows; i++)
+            if (report->rows[i].key.type == (uint32_t)summary_types[t])
+                summarize_row(report, &report->rows[i]);
+    putchar('\n');
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
 // Returns how many did not compile.
 static size_t print_all(const struct report *report)
 {
     size_t n_bad = 0;
+    if (report->settings->summary) {
+        print_summary(report);
+        return 0;
+    }
     if (!report->settings->json)
         print_head(report);
     for (size_t i = 0; i < report->n_rows; i++) {

@@ -7,7 +7,7 @@
 struct settings {
     int chip;
     const char *kernel, *variant, *type, *shape, *drivers;
-    bool default_only, check, loop, whole, json;
+    bool default_only, check, summary, loop, whole, json;
     struct context_settings context;
 };
 
@@ -26,4 +26,5 @@ bool report_make(struct report *report, smr_device *device);
 // On stdout. Returns the exit code: EXIT_RUNTIME when something did not compile or, with --check, is
 // not as it should be.
 int report_print(const struct report *report);
+void report_summary_head(void); // of the table that one line of each chip's --summary goes into
 void report_finish(struct report *report);

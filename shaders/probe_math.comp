@@ -57,9 +57,9 @@ void main()
         vec4 chains[QUADS];
         [[unroll]] for (uint k = 0u; k < QUADS; k++)
             chains[k] = values[element] + float(first + 4u * k) + vec4(0.0, 1.0, 2.0, 3.0);
-        for (uint r = 0u; r < n_rounds; r++) {
-            [[unroll]] for (uint k = 0u; k < QUADS; k++)
-                chains[k] = fma(chains[k], vec4(factor), vec4(addend));
+        [[dont_unroll]] for (uint r = 0u; r < n_rounds; r += 4u) { // what counts rounds is little
+            [[unroll]] for (uint k = 0u; k < 4u * QUADS; k++)
+                chains[k % QUADS] = fma(chains[k % QUADS], vec4(factor), vec4(addend));
         }
         [[unroll]] for (uint k = 0u; k < QUADS; k++)
             sum += chains[k];

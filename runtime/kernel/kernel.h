@@ -261,7 +261,8 @@ struct smr_probe_read_push {
 // Bindings: 0 in, f32 [n_out]; 1 out, f32 [n_out].
 enum { SMR_PROBE_CHAINS = 96 };
 struct smr_probe_math_push {
-    uint32_t n_out, n_rounds;
+    uint32_t n_out;
+    uint32_t n_rounds; // a multiple of 4
     float factor, addend;
 };
 

@@ -18,8 +18,8 @@ void suite_probe_read(struct suite *s)
 }
 
 static const struct smr_probe_math_push maths[] = {
-    {.n_out = 1, .n_rounds = 1, .factor = 3, .addend = -1},
-    {.n_out = 1000, .n_rounds = 33, .factor = 0.9f, .addend = 0.2f},
+    {.n_out = 1, .n_rounds = 4, .factor = 3, .addend = -1},
+    {.n_out = 1000, .n_rounds = 32, .factor = 0.9f, .addend = 0.2f},
     {.n_out = 7, .n_rounds = 0, .factor = 2, .addend = 2},
 };
 

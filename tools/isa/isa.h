@@ -49,6 +49,8 @@ struct shape {
         struct smr_route_push route;
         struct smr_experts_push experts;
         struct smr_combine_push combine;
+        struct smr_probe_read_push probe_read;
+        struct smr_probe_math_push probe_math;
     } push;
 };
 extern const struct shape shapes[];

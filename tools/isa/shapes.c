@@ -105,5 +105,8 @@ const struct shape shapes[] = {
     {"8 x 2048", SMR_KERNEL_COMBINE,
      .push.combine =
          {.n_cols = 2048, .n_rows = 1, .n_used = 8, .in_stride = 8 * 2048, .out_stride = 2048}},
+    {"512 MiB", SMR_KERNEL_PROBE_READ, .push.probe_read = {.n_words = 1 << 27, .n_slices = 8192}},
+    {"2^19 x 1024", SMR_KERNEL_PROBE_MATH,
+     .push.probe_math = {.n_out = 1 << 19, .n_rounds = 1024, .factor = 0.99f, .addend = 0.01f}},
 };
 const size_t n_shapes = SMR_COUNT(shapes);

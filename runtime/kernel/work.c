@@ -57,8 +57,10 @@ static struct smr_work rope_store_work(const struct question *q)
     const double n_q = (double)p->n_rows * p->n_heads * p->head_dim;
     const double n_kv = p->flags & SMR_ROPE_NO_STORE ? 0 : p->n_kv_heads * p->head_dim;
     const double stored = p->n_rows * 2.0 * smr_cache_size(q->type, (uint32_t)n_kv);
-    const double rotated = (n_q + p->n_rows * n_kv) * p->rope_dim / p->head_dim;
-    return (struct smr_work){floats(2 * n_q + 2 * p->n_rows * n_kv) + stored, 3 * rotated};
+    const double n_turned = n_q + p->n_rows * n_kv;
+    const double norms = p->flags & SMR_ROPE_NORM ? 2 * p->head_dim : 0;
+    return (struct smr_work){floats(2 * n_q + 2 * p->n_rows * n_kv + norms) + stored,
+                             3 * n_turned * p->rope_dim / p->head_dim + (norms ? 4 : 0) * n_turned};
 }
 
 // Keys that all rows see together, each counted for each row; *n_read: keys that are read.

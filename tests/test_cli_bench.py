@@ -18,6 +18,7 @@ from test_cli import BARE, BPE, GOLDEN, REFERENCE, call, error_of, text_of
 cli.tests.clear()
 test = cli.test
 
+FOLDER = os.path.join("folders", "qwen3")
 QUICK = ["bench", *REFERENCE, "--no-starts", "-r", "2"]
 TINY = ["--synthetic", "tiny"]
 
@@ -109,7 +110,7 @@ def synthetic_models():
 
 @test
 def models_of_every_kind():
-    for name in [BARE, "t5-d10-relu.gguf", "bart-d8.gguf", "gpt2-d12.gguf"]:
+    for name in [BARE, "t5-d10-relu.gguf", "bart-d8.gguf", "gpt2-d12.gguf", FOLDER]:
         rows = bench(os.path.join(GOLDEN, name), "-p", "6", "-n", "4", "-d", "0,3")["results"]
         assert all(row["tokens_per_s"] > 0 for row in rows) and len(rows) == 4
 

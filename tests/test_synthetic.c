@@ -77,7 +77,9 @@ static void test_rows(void **state)
     const uint64_t n_rows = smr_tensor_rows(tensor);
     const size_t row_size = tensor->size / n_rows;
     uint8_t *all = malloc(tensor->size), *row = malloc(row_size);
-    assert_true(all && row && smr_tensor_read(model, tensor, 0, n_rows, all));
+    assert_non_null(all);
+    assert_non_null(row);
+    assert_true(smr_tensor_read(model, tensor, 0, n_rows, all));
     for (uint64_t i = 0; i < n_rows; i++) {
         assert_true(smr_tensor_read(model, tensor, i, 1, row));
         assert_memory_equal(row, all + i * row_size, row_size);

@@ -68,8 +68,9 @@ static bool run(struct smr_schedule *schedule, const struct smr_program *program
             times[k * n_runs + i] = stamps[k + 1] > stamps[k] ? stamps[k + 1] - stamps[k] : 0;
     }
     for (uint32_t k = 0; done && k < n; k++) {
-        qsort(times + (size_t)k * n_runs, n_runs, sizeof *times, compare);
-        profile->dispatches[k].seconds = (double)times[k * n_runs + n_runs / 2] * 1e-9;
+        uint64_t *runs = times + (size_t)k * n_runs, *middle = runs + n_runs / 2;
+        qsort(runs, n_runs, sizeof *runs, compare);
+        profile->dispatches[k].seconds = (double)*middle * 1e-9;
     }
     smr_free(schedule->context, stamps);
     smr_free(schedule->context, times);

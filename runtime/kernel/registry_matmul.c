@@ -148,8 +148,8 @@ static uint32_t lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
 #define RUNS_DEFINES      "#define USE_RUNS 1\n"
 #define RUNS_CAPABILITIES (SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16)
 
-// Rows of x of a workgroup of matmul: decoded weights are used that often.
-enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8, RUNS_TILE_ROWS = 66 };
+// Rows of x of a workgroup of matmul, rounded up to whole passes: decoded weights are used that often.
+enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8, RUNS_TILE_ROWS = 64 };
 
 // Bytes of weights: lane_base() of shaders/lib leaves out the last 256 of 4 GiB.
 #define RUNS_MAX_SIZE (UINT32_MAX - 255)
@@ -546,7 +546,11 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
     if (key->variant == MATMUL_LANES)
         return lanes_specialise(key, limits, p->n_rows <= 32 ? 8 : 16);
     if (key->variant == MATMUL_RUNS) {
-        key->constants[1] = RUNS_TILE_ROWS;
+        // Lanes and rows of a pass: processors with vectors of 16 floats have 32 of them, others 16.
+        const bool wide = limits->vector_floats >= 16;
+        key->constants[2] = wide ? 16 : 8;
+        key->constants[3] = wide ? 4 : 3;
+        key->constants[1] = smr_div_up(RUNS_TILE_ROWS, key->constants[3]) * key->constants[3];
         return runs_specialise(key, limits, p);
     }
     if (key->variant == MATMUL_TILES || key->variant == MATMUL_TILES_F16)

@@ -107,10 +107,16 @@ void multiply_rows(uint first, uint n, uint r)
 #ifndef EXPERTS
 // ---- many rows --------------------------------------------------------------------------------------
 
-const uint BLOCK_O = 4u, BLOCK_R = 3u; // sums of one pass: with what they need, 16 vectors of lanes
-const uint CHUNK = 1024u;              // columns of w that are decoded at a time
+// Lanes of a vector, and rows of x whose sums are made in one pass: with what they need, BLOCK_O x BLOCK_R
+// vectors fill the processor's registers.
+layout(constant_id = 2) const uint SUM_LANES = 8u;
+layout(constant_id = 3) const uint BLOCK_R = 3u;
+const uint BLOCK_O = 4u;
+const uint CHUNK = 1024u; // columns of w that are decoded at a time
 
-float chunk[BLOCK_O * CHUNK]; // [BLOCK_O][CHUNK]
+// No power of two: rows would lie in the same lines of the cache.
+const uint CHUNK_STRIDE = CHUNK + 32u;
+float chunk[BLOCK_O * CHUNK_STRIDE]; // [BLOCK_O][CHUNK_STRIDE]
 
 // Columns begin to end of row o of w into row i of `chunk`.
 void decode(uint o, uint i, uint begin, uint end)
@@ -120,7 +126,7 @@ void decode(uint o, uint i, uint begin, uint end)
         [[unroll]] for (uint j = 0u; j < BLOCK_RUNS; j++) {
             uint u = first_u + j;
             Scales scales = load_scales(row, RUN_UNITS * u);
-            uint to = lane_base(i * CHUNK + unit_column(RUN_UNITS * u) - begin);
+            uint to = lane_base(i * CHUNK_STRIDE + unit_column(RUN_UNITS * u) - begin);
             [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
                 [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
                     [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++)
@@ -131,35 +137,39 @@ void decode(uint o, uint i, uint begin, uint end)
     }
 }
 
+// As lane_base(), for what is within a chunk after it.
+uint chunk_base(uint at)
+{
+    return min(at, 0xfffff000u - CHUNK);
+}
+
 // Add what columns begin to end make of columns first_o to first_o + BLOCK_O of y, for rows first_r to
 // first_r + BLOCK_R. Rows that are not there are read from the last one.
 void multiply_chunk(uint first_o, uint first_r, uint begin, uint end)
 {
     uint from[BLOCK_R];
     [[unroll]] for (uint r = 0u; r < BLOCK_R; r++)
-        from[r] = min(first_r + r, push.n_rows - 1u) * push.in_stride + begin;
-    float sums[BLOCK_O * BLOCK_R * LANES];
+        from[r] = chunk_base(min(first_r + r, push.n_rows - 1u) * push.in_stride + begin);
+    float sums[BLOCK_O * BLOCK_R * SUM_LANES];
     [[unroll]] for (uint i = 0u; i < BLOCK_O * BLOCK_R; i++) {
-        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-            sums[i * LANES + l] = 0.0;
+        [[dont_unroll, dependency_infinite]] for (uint l = 0u; l < SUM_LANES; l++)
+            sums[i * SUM_LANES + l] = 0.0;
     }
-    [[dont_unroll]] for (uint c = 0u; c < end - begin; c += LANES) {
-        uint at[BLOCK_R], column = min(c, CHUNK); // see lane_base()
-        [[unroll]] for (uint r = 0u; r < BLOCK_R; r++)
-            at[r] = lane_base(from[r] + c);
-        [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
+    [[dont_unroll]] for (uint c = 0u; c < end - begin; c += SUM_LANES) {
+        uint column = min(c, CHUNK); // see lane_base()
+        [[dont_unroll, dependency_infinite]] for (uint l = 0u; l < SUM_LANES; l++) {
             [[unroll]] for (uint o = 0u; o < BLOCK_O; o++) {
                 [[unroll]] for (uint r = 0u; r < BLOCK_R; r++)
-                    sums[(o * BLOCK_R + r) * LANES + l] +=
-                        chunk[o * CHUNK + column + l] * x[at[r] + l];
+                    sums[(o * BLOCK_R + r) * SUM_LANES + l] +=
+                        chunk[o * CHUNK_STRIDE + column + l] * x[from[r] + column + l];
             }
         }
     }
     [[unroll]] for (uint i = 0u; i < BLOCK_O * BLOCK_R; i++) {
         uint o = first_o + i / BLOCK_R, r = first_r + i % BLOCK_R;
         float sum = 0.0;
-        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-            sum += sums[i * LANES + l];
+        [[dont_unroll, dependency_infinite]] for (uint l = 0u; l < SUM_LANES; l++)
+            sum += sums[i * SUM_LANES + l];
         if (begin == 0u)
             store_sum(o, r, sum);
         else if (o < push.n_out && r < push.n_rows)

@@ -373,6 +373,8 @@ static void print_loop_text(struct smr_clc *c, struct loop *loop)
 {
     if (loop->control & SMR_SPV_LOOP_UNROLL)
         smr_clc_control(c, "#pragma unroll");
+    else if (loop->control & SMR_SPV_LOOP_DEPENDENCY_INFINITE)
+        smr_clc_control(c, "SMR_LANE_LOOP");
     else if (loop->control & SMR_SPV_LOOP_DONT_UNROLL)
         smr_clc_control(c, "#pragma nounroll");
     bool test_in_for = loop->test && !loop->head.size;

@@ -445,7 +445,7 @@ static void kernel_signature(struct smr_clc *c, uint32_t n_bindings)
 {
     add_text(c, &c->functions,
              smr_clc_text(c,
-                          "__kernel __attribute__((reqd_work_group_size(%s)))\n"
+                          "__kernel SMR_WIDE __attribute__((reqd_work_group_size(%s)))\n"
                           "void samara(",
                           workgroup_size(c)));
     for (uint32_t b = 0; b < n_bindings; b++) {

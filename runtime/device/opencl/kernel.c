@@ -30,6 +30,9 @@ static void write_options(const struct smr_cl_device *device,
         snprintf(options, MOST_OPTIONS, "-cl-std=%s%s%s%s", language(device, traits),
                  traits->precise ? "" : " -cl-unsafe-math-optimizations",
                  device->cpu ? " -DSMR_CPU" : "", device->half_bits ? " -DSMR_HALF_BITS" : "");
+    if (device->base.limits.vector_floats >= 4 && size < MOST_OPTIONS)
+        size += snprintf(options + size, MOST_OPTIONS - (size_t)size, " -DSMR_LANES=%u",
+                         device->base.limits.vector_floats);
     for (uint32_t i = 0; i < params->n_constants && size < MOST_OPTIONS; i++)
         size += snprintf(options + size, MOST_OPTIONS - (size_t)size, " -DSPEC%u=0x%xu", i,
                          params->constants[i]);

@@ -232,7 +232,11 @@ enum smr_spv_builtin { // "BuiltIn"
     SMR_SPV_SUBGROUP_INVOCATION_ID = 41,
 };
 
-enum { SMR_SPV_LOOP_UNROLL = 1, SMR_SPV_LOOP_DONT_UNROLL = 2 }; // "Loop Control"
+enum { // "Loop Control"
+    SMR_SPV_LOOP_UNROLL = 1,
+    SMR_SPV_LOOP_DONT_UNROLL = 2,
+    SMR_SPV_LOOP_DEPENDENCY_INFINITE = 4,
+};
 
 struct smr_spv_inst {
     uint32_t op;       // enum smr_spv_opcode

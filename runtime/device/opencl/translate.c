@@ -141,6 +141,21 @@ static const char prelude_byte_dots[] =
     "{ return smr_dot4(convert_int4(as_char4(a)), convert_int4(as_uchar4(b))); }\n"
     "#endif\n";
 
+// Loops whose iterations do not depend on each other go over the lanes of a vector. A processor's are
+// SMR_LANES wide, which may be more than its compiler uses by itself.
+static const char prelude_lanes[] =
+    "#if defined(SMR_LANES) && defined(__has_attribute)\n"
+    "#if __has_attribute(min_vector_width)\n"
+    "#define SMR_WIDE __attribute__((min_vector_width(32 * SMR_LANES)))\n"
+    "#define SMR_LANE_LOOP \\\n"
+    "    _Pragma(\"clang loop unroll(disable) vectorize_width(SMR_LANES) interleave_count(1)\")\n"
+    "#endif\n"
+    "#endif\n"
+    "#ifndef SMR_WIDE\n"
+    "#define SMR_WIDE\n"
+    "#define SMR_LANE_LOOP _Pragma(\"nounroll\")\n"
+    "#endif\n";
+
 static bool uses_double(const struct smr_spv *module)
 {
     for (uint32_t i = 0; i < module->n_insts; i++)
@@ -192,6 +207,7 @@ static bool put_together(struct smr_clc *c, struct smr_string *text)
         {prelude_packing, sizeof prelude_packing - 1},
         {prelude_division, sizeof prelude_division - 1},
         {prelude_sized, sizeof prelude_sized - 1},
+        {prelude_lanes, sizeof prelude_lanes - 1},
         {c->subgroups ? prelude_subgroups : NULL, c->subgroups ? sizeof prelude_subgroups - 1 : 0},
         {c->byte_dots ? prelude_byte_dots : NULL, c->byte_dots ? sizeof prelude_byte_dots - 1 : 0},
         {c->head.data, c->head.size},

@@ -42,8 +42,13 @@ void main()
     uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
     multiply(group * gl_WorkGroupSize.x * OUT_ROWS, 0u);
 }
-#elif defined(USE_WIDE)
+#elif defined(USE_WIDE) || defined(USE_DOT)
+#include "lib/teams.glsl"
+#ifdef USE_WIDE
 #include "lib/wide.glsl"
+#else
+#include "lib/dot.glsl"
+#endif
 
 void main()
 {
@@ -51,7 +56,7 @@ void main()
     if (!find_expert())
         return;
 #endif
-    multiply_wide();
+    multiply_team();
 }
 #else
 

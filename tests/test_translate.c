@@ -176,7 +176,8 @@ static void test_registry(void **state)
             struct smr_kernel_key key = {.id = (enum smr_kernel_id)id,
                                          .type = desc->types[i / desc->n_variants],
                                          .variant = i % desc->n_variants};
-            n_wrong += !check_variant(context, &temporary, &key);
+            if (smr_variant_has_type(desc, key.variant, (enum smr_type)key.type))
+                n_wrong += !check_variant(context, &temporary, &key);
         }
     }
     assert_int_equal(n_wrong, 0);

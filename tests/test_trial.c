@@ -215,6 +215,7 @@ static bool have_device(void)
 union push {
     struct smr_embed_push embed;
     struct smr_norm_push norm;
+    struct smr_quantize_push quantize;
     struct smr_matmul_push matmul;
     struct smr_rope_store_push rope_store;
     struct smr_attention_push attention;
@@ -257,6 +258,13 @@ static void model_push(enum smr_kernel_id id, const struct shape *m, union push 
     case SMR_KERNEL_NORM:
         push->norm =
             (struct smr_norm_push){m->n_embd, m->n_rows, 1, m->n_embd, m->n_embd, 0, 1e-5f};
+        break;
+    case SMR_KERNEL_QUANTIZE:
+        push->quantize = (struct smr_quantize_push){.n_cols = m->n_embd,
+                                                    .n_rows = smr_min_u32(m->n_rows, 8),
+                                                    .in_stride = m->n_embd,
+                                                    .flags = SMR_QUANTIZE_NORM,
+                                                    .eps = 1e-5f};
         break;
     case SMR_KERNEL_MATVEC:
     case SMR_KERNEL_MATMUL:

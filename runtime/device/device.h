@@ -47,7 +47,7 @@ enum smr_capability {
     SMR_CAP_FLOAT_16 = 1 << 2,      // f16 arithmetic
     SMR_CAP_SUBGROUP = 1 << 3,      // subgroup arithmetic and shuffle in compute shaders
     SMR_CAP_SUBGROUP_SIZE = 1 << 4, // a required subgroup size can be asked for
-    SMR_CAP_INT_DOT = 1 << 5,       // 4x8-bit integer dot product, accelerated
+    SMR_CAP_INT_DOT = 1 << 5,       // 4x8-bit integer dot product, fast if not on a processor
     SMR_CAP_INT_16 = 1 << 6,        // 16-bit integer arithmetic
     SMR_CAP_INT_8 = 1 << 7,         // 8-bit integer arithmetic
     SMR_CAP_TIMESTAMPS = 1 << 8,    // smr_list_timestamp() works

@@ -3,6 +3,7 @@
 #include "kernel/twin/twin.h"
 
 #include <math.h>
+#include <string.h>
 
 // ---- shared -----------------------------------------------------------------------------------
 
@@ -84,6 +85,45 @@ static void make_norm(struct smr_case *c, const struct smr_case_params *params)
     if (in && (p->flags & SMR_NORM_LAYER)) // variance around a large mean
         for (size_t i = 0; i < c->operands[0].size / sizeof *in; i++)
             in[i] += 10.0f;
+}
+
+// ---- quantize ---------------------------------------------------------------------------------
+
+// Among the blocks some are zero, and some are small.
+static void make_quantize(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_quantize_push *p = c->push;
+    const size_t n_blocks = (size_t)p->n_rows * (p->n_cols / SMR_QUANTIZE_BLOCK);
+    c->operands[0] = smr_case_floats(c, (size_t)p->n_rows * p->in_stride, 3.0f);
+    c->operands[1] = floats_if(c, p->flags & SMR_QUANTIZE_NORM, p->n_cols, 1.0f);
+    c->operands[2] = smr_case_bytes(c, n_blocks * SMR_QUANTIZE_BLOCK_SIZE);
+    float *in = c->operands[0].data;
+    for (size_t i = 0; in && i < c->operands[0].size / sizeof *in; i++)
+        in[i] *= i / 32 % 7 == 3 ? 0 : i / 32 % 5 == 2 ? 1e-3f : 1;
+}
+
+// What the bytes stand for, and both sums of each block, small.
+static size_t decode_quantize(const struct smr_case *c, uint32_t binding, const void *data,
+                              float *values)
+{
+    const struct smr_quantize_push *p = c->push;
+    const size_t row_size = (size_t)p->n_cols / SMR_QUANTIZE_BLOCK * SMR_QUANTIZE_BLOCK_SIZE;
+    size_t n = 0;
+    for (uint32_t r = 0; r < p->n_rows; r++) {
+        const uint8_t *row = (const uint8_t *)data + r * row_size;
+        for (uint32_t col = 0; col < p->n_cols; col++) {
+            float d;
+            memcpy(&d, row + p->n_cols + col / SMR_QUANTIZE_BLOCK * 8, sizeof d);
+            values[n++] = d * (float)(int8_t)row[col];
+        }
+        for (uint32_t b = 0; b < p->n_cols / SMR_QUANTIZE_BLOCK; b++) {
+            int16_t sums[2];
+            memcpy(sums, row + p->n_cols + b * 8 + 4, sizeof sums);
+            values[n++] = 1e-3f * (float)sums[0];
+            values[n++] = 1e-3f * (float)sums[1];
+        }
+    }
+    return n;
 }
 
 // ---- matvec, matmul -----------------------------------------------------------------------------
@@ -454,6 +494,7 @@ static void make_probe_math(struct smr_case *c, const struct smr_case_params *pa
 const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
     [SMR_KERNEL_EMBED] = {make_embed, NULL, NULL},
     [SMR_KERNEL_NORM] = {make_norm, NULL, NULL},
+    [SMR_KERNEL_QUANTIZE] = {make_quantize, decode_quantize, NULL},
     [SMR_KERNEL_MATVEC] = {make_matmul, NULL, NULL},
     [SMR_KERNEL_MATMUL] = {make_matmul, NULL, NULL},
     [SMR_KERNEL_ROPE_STORE] = {make_rope_store, decode_rope_store, NULL},

@@ -31,6 +31,7 @@ enum smr_kernel_id {
     SMR_KERNEL_ROUTE,
     SMR_KERNEL_EXPERTS,
     SMR_KERNEL_COMBINE,
+    SMR_KERNEL_QUANTIZE,
     SMR_KERNEL_PROBE_READ,
     SMR_KERNEL_PROBE_MATH,
     SMR_N_KERNELS
@@ -246,6 +247,21 @@ struct smr_combine_push {
     uint32_t flags;
 };
 
+// quantize: rows of x as int8 with a scale for each block of 32, for variants of matvec that multiply
+// integers: x[r, c] = d q, d the greatest magnitude of the block / 127. With NORM, x is normed before as
+// matvec's NORM says.
+// Bindings: 0 x, f32; 1 norm, f32 [n_cols] (anything without NORM); 2 out: for each row n_cols bytes q,
+// then of each block d as f32 and the sums of the q of its two halves as int16. n_cols is a multiple of
+// 32.
+enum { SMR_QUANTIZE_NORM = 1 };
+struct smr_quantize_push {
+    uint32_t n_cols, n_rows, in_stride;
+    uint32_t flags;
+    float eps;
+};
+enum { SMR_QUANTIZED_SIZE = 1 << 20 /* bytes of out for one matvec, at most */ };
+enum { SMR_QUANTIZE_BLOCK = 32, SMR_QUANTIZE_BLOCK_SIZE = 40 /* bytes of out */ };
+
 // Kernels of no model, which measure what a device does at most (peak.h).
 
 // probe_read: out[s] = the sum, modulo 2^32, of the words of slice s: of n_words words, in slices of
@@ -286,6 +302,8 @@ struct smr_variant {
     bool gpu;              // not chosen on a processor, where it runs and is slower
     bool narrow;           // rounds activations to 16 or 8 bits inside
     double tolerance;      // where it is not the row's: as that, and greater; 0: the row's
+    bool quantized;        // of matvec: reads what kernel quantize makes of x, before each dispatch
+    uint32_t types;        // it is for these alone, bits 1 << enum smr_type; 0: for all of the row
 };
 
 // What decides how fast a dispatch is: sizes, which a push has among other things.
@@ -331,6 +349,9 @@ struct smr_kernel_desc {
 };
 const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id);
 
+// Whether a variant of a row is written for `type`.
+bool smr_variant_has_type(const struct smr_kernel_desc *desc, uint32_t variant, enum smr_type type);
+
 // ---- the kernels of one device ----------------------------------------------------------------
 
 struct smr_kernel_set;
@@ -370,7 +391,8 @@ uint32_t smr_kernel_set_n_rejected(const struct smr_kernel_set *set); // so far
 // The compiled kernel; compiles now if it was not built. NULL with an error.
 smr_kernel *smr_kernel_set_get(struct smr_kernel_set *set, const struct smr_kernel_key *key);
 
-// Record one dispatch of `key`: bindings in the order above; push as the kernel's struct.
+// Record one dispatch of `key`: bindings in the order above; push as the kernel's struct. Variants that
+// want quantised input have it made by a dispatch of its own before.
 void smr_kernel_dispatch(struct smr_kernel_set *set, smr_list *list,
                          const struct smr_kernel_key *key, const struct smr_binding *bindings,
                          const void *push);

@@ -119,6 +119,42 @@ const struct smr_kernel_desc smr_desc_norm = {
     .groups = norm_groups,
 };
 
+// ---- quantize ---------------------------------------------------------------------------------
+
+// An invocation makes one block. With NORM, each workgroup adds up the squares of all of its row.
+static bool quantize_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                const void *push)
+{
+    const struct smr_quantize_push *p = push;
+    key->constants[0] = smr_workgroup_size_for(limits, 64, 1);
+    return p->n_cols && p->n_cols % SMR_QUANTIZE_BLOCK == 0 &&
+           (uint64_t)p->n_rows * p->in_stride <= UINT32_MAX && p->n_rows <= 65535;
+}
+
+static void quantize_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_quantize_push *p = push;
+    groups[0] = smr_div_up(p->n_cols / SMR_QUANTIZE_BLOCK, key->constants[0]);
+    groups[1] = smr_max_u32(1, p->n_rows);
+    groups[2] = 1;
+}
+
+const struct smr_kernel_desc smr_desc_quantize = {
+    .name = "quantize",
+    .twin = smr_twin_quantize,
+    .n_bindings = 3,
+    .push_size = sizeof(struct smr_quantize_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_READ, SMR_WRITE},
+    .types = smr_types_f32,
+    .n_types = 1,
+    .variants = smr_variants_subgroup,
+    .n_variants = SMR_COUNT(smr_variants_subgroup),
+    .tolerance = 5e-7, // a value between two steps may go either way
+    .specialise = quantize_specialise,
+    .groups = quantize_groups,
+};
+
 // ---- rope_store -------------------------------------------------------------------------------
 
 // Elements of a head that one invocation stores: what shares no word of the cache with others.
@@ -453,6 +489,7 @@ const struct smr_kernel_desc smr_desc_copy_pages = {
 static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
     [SMR_KERNEL_EMBED] = &smr_desc_embed,
     [SMR_KERNEL_NORM] = &smr_desc_norm,
+    [SMR_KERNEL_QUANTIZE] = &smr_desc_quantize,
     [SMR_KERNEL_MATVEC] = &smr_desc_matvec,
     [SMR_KERNEL_MATMUL] = &smr_desc_matmul,
     [SMR_KERNEL_ROPE_STORE] = &smr_desc_rope_store,
@@ -471,4 +508,13 @@ static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
 const struct smr_kernel_desc *smr_kernel_desc(enum smr_kernel_id id)
 {
     return (unsigned)id < SMR_N_KERNELS ? descs[id] : NULL;
+}
+
+bool smr_variant_has_type(const struct smr_kernel_desc *desc, uint32_t variant, enum smr_type type)
+{
+    const uint32_t types = desc->variants[variant].types;
+    for (uint32_t i = 0; i < desc->n_types; i++)
+        if (desc->types[i] == type)
+            return !types || types >> type & 1;
+    return false;
 }

@@ -176,38 +176,59 @@ enum {
     MATVEC_SUBGROUP,
     MATVEC_UNROLLED,
     MATVEC_WIDE,
+    MATVEC_DOT,
     MATVEC_LANES,
     MATVEC_RUNS,
 };
+// With a part of their own for lib/wide.glsl and lib/dot.glsl.
+#define TEAM_TYPES (1u << SMR_Q4_0 | 1u << SMR_Q8_0 | 1u << SMR_Q4_K | 1u << SMR_Q6_K)
+
 static const struct smr_variant matvec_variants[] = {
     [MATVEC_PLAIN] = {"plain", "", 0},
     [MATVEC_SUBGROUP] = {"subgroup", "#define USE_SUBGROUP 1\n", SMR_CAP_SUBGROUP},
     [MATVEC_UNROLLED] = {"unrolled", "#define USE_SUBGROUP 1\n#define LONG_CODE 1\n",
                          SMR_CAP_SUBGROUP},
-    [MATVEC_WIDE] = {"wide", "#define USE_WIDE 1\n", SMR_CAP_SUBGROUP, .gpu = true},
+    [MATVEC_WIDE] = {.name = "wide",
+                     .defines = "#define USE_WIDE 1\n",
+                     .capabilities = SMR_CAP_SUBGROUP,
+                     .gpu = true,
+                     .types = TEAM_TYPES},
+    [MATVEC_DOT] = {.name = "dot",
+                    .defines = "#define USE_DOT 1\n",
+                    .capabilities = SMR_CAP_SUBGROUP | SMR_CAP_INT_DOT,
+                    .gpu = true,
+                    .narrow = true,
+                    .tolerance = 1e-4, // of bytes' half steps: about 2e-5
+                    .quantized = true,
+                    .types = TEAM_TYPES},
     [MATVEC_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
     [MATVEC_RUNS] = {"runs", RUNS_DEFINES, RUNS_CAPABILITIES},
 };
 
 enum { MATVEC_WORKGROUPS = 512, MATVEC_MOST_OUT_ROWS = 8 };
 
-// ---- matvec for GPUs (lib/wide.glsl) --------------------------------------------------------------
+// ---- matvec for GPUs (lib/teams.glsl) -------------------------------------------------------------
 
-enum { WIDE_SPAN = 64 }; // columns of an invocation at a time: SPAN_COLUMNS
+enum { TEAM_SPAN = 64 }; // columns of an invocation at a time: SPAN_COLUMNS
 
-// Rows of weights that an invocation takes at once without running out of registers; 0: not even one.
-static uint32_t wide_out_rows(uint32_t type, bool few_registers, uint32_t n_rows)
+// Rows of weights that an invocation takes at once without running out of registers, for 1, 2, up to 4
+// and up to 8 rows of x; 0: not even one. Registers hold the less, the narrower subgroups may be: as
+// narrow as 8 and 16 they are on Intel's GPUs, older and newer ones.
+static uint32_t team_out_rows(const struct smr_kernel_key *key, const struct smr_limits *limits,
+                              uint32_t n_rows)
 {
-    const bool four_scales = type == SMR_Q6_K; // of a span, each with sums of its own
-    if (few_registers)
-        return n_rows > 2 ? 0 : four_scales ? 1 : 2;
-    if (n_rows == 1)
-        return 4;
-    return n_rows > 4 ? 1 : n_rows == 2 && !four_scales ? 4 : 2;
+    static const uint8_t wide[3][4] = {{2, 2, 0, 0}, {4, 2, 2, 1}, {4, 4, 2, 1}};
+    static const uint8_t wide_q6_k[3][4] = {{1, 1, 0, 0}, {2, 2, 1, 1}, {4, 2, 2, 1}};
+    static const uint8_t dot[3][4] = {{2, 1, 1, 0}, {4, 2, 2, 2}, {4, 2, 2, 2}};
+    const int width = limits->min_subgroup_size <= 8 ? 0 : limits->min_subgroup_size <= 16 ? 1 : 2;
+    const int rows = n_rows == 1 ? 0 : n_rows == 2 ? 1 : n_rows <= 4 ? 2 : 3;
+    if (key->variant == MATVEC_DOT)
+        return dot[width][rows];
+    return key->type == SMR_Q6_K ? wide_q6_k[width][rows] : wide[width][rows];
 }
 
 // The size of subgroups to ask for; 0: they have one size only.
-static bool wide_subgroup(const struct smr_limits *limits, uint32_t *size, uint32_t *required)
+static bool team_subgroup(const struct smr_limits *limits, uint32_t *size, uint32_t *required)
 {
     *size = limits->min_subgroup_size <= 16 && limits->max_subgroup_size >= 16
                 ? 16
@@ -219,24 +240,19 @@ static bool wide_subgroup(const struct smr_limits *limits, uint32_t *size, uint3
 
 // Constants: workgroup size, rows of x, rows of weights of a team, invocations of a team, of a
 // subgroup.
-static bool wide_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+static bool team_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                             const struct smr_matmul_push *p)
 {
-    const uint32_t n_spans = p->n_cols / WIDE_SPAN;
-    const bool has_type = key->type == SMR_Q4_0 || key->type == SMR_Q8_0 || key->type == SMR_Q4_K ||
-                          key->type == SMR_Q6_K;
+    const uint32_t n_spans = p->n_cols / TEAM_SPAN;
     uint32_t subgroup, lanes, size = smr_workgroup_size(limits, 64);
-    if (!has_type || p->n_cols % WIDE_SPAN != 0 ||
-        !wide_subgroup(limits, &subgroup, &key->subgroup_size) || size % subgroup != 0)
+    if (p->n_cols % TEAM_SPAN != 0 || !team_subgroup(limits, &subgroup, &key->subgroup_size) ||
+        size % subgroup != 0)
         return false;
     // As many lanes along the columns as leave few of them idle in the last round.
     for (lanes = size; lanes > 8 && 4 * n_spans < 3 * lanes * smr_div_up(n_spans, lanes);)
         lanes /= 2;
-    // Registers of GPUs with subgroups as narrow as 16 hold half as many values. On processors, where
-    // this is for tests alone, long code takes minutes to compile.
-    const bool few_registers = limits->min_subgroup_size <= 16;
     const uint32_t least = p->flags & SMR_MATVEC_GATED ? 2 : 1;
-    uint32_t out_rows = wide_out_rows(key->type, few_registers, p->n_rows);
+    uint32_t out_rows = team_out_rows(key, limits, p->n_rows);
     while (out_rows > least && p->n_out / out_rows < MATVEC_WORKGROUPS * (size / lanes))
         out_rows /= 2;
     key->constants[0] = size;
@@ -284,7 +300,13 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
         return key->constants[6] <= MATVEC_RUNS_MAX_NORM && runs_specialise(key, limits, p);
     }
     if (key->variant == MATVEC_WIDE)
-        return wide_specialise(key, limits, p);
+        return team_specialise(key, limits, p);
+    if (key->variant == MATVEC_DOT) {
+        key->constants[5] &= ~(uint32_t)SMR_MATVEC_NORM; // of quantize
+        return (uint64_t)p->n_rows * p->n_cols / SMR_QUANTIZE_BLOCK * SMR_QUANTIZE_BLOCK_SIZE <=
+                   SMR_QUANTIZED_SIZE &&
+               team_specialise(key, limits, p);
+    }
     if (key->variant == MATVEC_UNROLLED && !worth_unrolling(limits))
         return false;
     // No more invocations than there are units in a row, nor than two subgroups' worth.
@@ -339,7 +361,7 @@ static void matvec_groups(const struct smr_kernel_key *key, const void *push, ui
     uint32_t out_rows = key->constants[2]; // of a workgroup
     if (key->variant == MATVEC_LANES)
         out_rows *= key->constants[0];
-    else if (key->variant == MATVEC_WIDE)
+    else if (key->variant == MATVEC_WIDE || key->variant == MATVEC_DOT)
         out_rows *= key->constants[0] / key->constants[3];
     smr_spread_groups(smr_div_up(p->n_out, out_rows), groups);
 }
@@ -351,7 +373,8 @@ static uint32_t matvec_weights_per_round(const struct smr_kernel_key *key)
     case MATVEC_UNROLLED:
         return unit_of(key->type) * key->constants[2];
     case MATVEC_WIDE:
-        return WIDE_SPAN * key->constants[2];
+    case MATVEC_DOT:
+        return TEAM_SPAN * key->constants[2];
     default:
         return 0;
     }
@@ -395,6 +418,8 @@ static bool experts_specialise(struct smr_kernel_key *key, const struct smr_limi
 {
     const struct smr_experts_push *p = push;
     const struct smr_matmul_push one = expert_matvec(p);
+    if (matvec_variants[key->variant].quantized)
+        return false; // experts read rows of x that lie anywhere
     const uint64_t n_rows = (uint64_t)p->n_out * p->expert_count;
     const uint64_t row_size = smr_type_size((enum smr_type)key->type, p->n_cols);
     if (!weights_fit(key->type, p->n_cols, n_rows) ||

@@ -40,8 +40,9 @@ struct smr_kernel_set {
     struct entry **entries;
     struct shader **shaders;
     uint32_t n_entries, n_shaders, entry_capacity, shader_capacity;
-    uint32_t n_rejected; // shaders
-    bool warned;         // that the device computes wrongly even what is plain
+    uint32_t n_rejected;   // shaders
+    smr_buffer *quantized; // input of the dispatch before which it was made; NULL: not needed yet
+    bool warned;           // that the device computes wrongly even what is plain
     struct smr_tuning tuning;
 
     pthread_mutex_t lock; // while building: guards states and the build's counters
@@ -86,6 +87,7 @@ void smr_kernel_set_destroy(struct smr_kernel_set *set)
     smr_free(set->context, set->entries);
     smr_free(set->context, set->shaders);
     smr_free(set->context, set->tuning.list);
+    smr_buffer_destroy(set->quantized);
     pthread_cond_destroy(&set->changed);
     pthread_mutex_destroy(&set->lock);
     smr_free(set->context, set);
@@ -113,14 +115,6 @@ const struct smr_tuning *smr_kernel_set_tuning_const(const struct smr_kernel_set
 
 // ---- choosing ---------------------------------------------------------------------------------
 
-static bool has_type(const struct smr_kernel_desc *desc, enum smr_type type)
-{
-    for (uint32_t i = 0; i < desc->n_types; i++)
-        if (desc->types[i] == type)
-            return true;
-    return false;
-}
-
 bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_type type,
                             uint32_t variant, const void *push, struct smr_kernel_key *key)
 {
@@ -129,7 +123,7 @@ bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_
     assert(variant < desc->n_variants);
     *key = (struct smr_kernel_key){.id = id, .type = type, .variant = variant};
     const uint64_t wanted = desc->variants[variant].capabilities;
-    return has_type(desc, type) && (limits->capabilities & wanted) == wanted &&
+    return smr_variant_has_type(desc, variant, type) && (limits->capabilities & wanted) == wanted &&
            desc->specialise(key, limits, push);
 }
 
@@ -264,6 +258,26 @@ static struct entry *add_entry(struct smr_kernel_set *set, const struct smr_kern
     return entry;
 }
 
+// How the input of a matvec is quantised.
+static struct smr_quantize_push quantize_push(const void *push)
+{
+    const struct smr_matmul_push *p = push;
+    return (struct smr_quantize_push){.n_cols = p->n_cols,
+                                      .n_rows = p->n_rows,
+                                      .in_stride = p->in_stride,
+                                      .flags = p->flags & SMR_MATVEC_NORM ? SMR_QUANTIZE_NORM : 0,
+                                      .eps = p->eps};
+}
+
+// What a matvec by quantised input needs besides itself.
+static bool request_quantize(struct smr_kernel_set *set, const void *push)
+{
+    const struct smr_quantize_push p = quantize_push(push);
+    struct smr_kernel_key key;
+    return smr_kernel_choose(set, SMR_KERNEL_QUANTIZE, SMR_F32, &p, &key) &&
+           smr_kernel_set_request(set, &key, &p);
+}
+
 bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key,
                             const void *push)
 {
@@ -278,7 +292,7 @@ bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_
         memcpy(entry->push.words, push, desc->push_size);
         entry->on_trial = true;
     }
-    return true;
+    return !push || !desc->variants[key->variant].quantized || request_quantize(set, push);
 }
 
 // ---- building ---------------------------------------------------------------------------------
@@ -521,6 +535,37 @@ smr_kernel *smr_kernel_set_get(struct smr_kernel_set *set, const struct smr_kern
     return entry->kernel;
 }
 
+// ---- variants that want quantised input --------------------------------------------------------
+
+static bool is_quantized(const struct smr_kernel_key *key)
+{
+    return smr_kernel_desc(key->id)->variants[key->variant].quantized;
+}
+
+// Record the making of what a matvec reads in place of x, and bind that. All dispatches share one
+// buffer: a step's dispatches run one after the other, and barriers keep them apart. False with an
+// error.
+static bool dispatch_quantize(struct smr_kernel_set *set, smr_list *list, const void *push,
+                              struct smr_binding bindings[SMR_MAX_BINDINGS])
+{
+    enum { X = 1, NORM = 4 };
+    const struct smr_quantize_push p = quantize_push(push);
+    const struct smr_buffer_params params = {.size = SMR_QUANTIZED_SIZE,
+                                             .name = "quantised activations"};
+    struct smr_kernel_key key;
+    if (!set->quantized && !(set->quantized = smr_buffer_create(set->device, &params)))
+        return false;
+    const uint64_t size =
+        (uint64_t)p.n_rows * p.n_cols / SMR_QUANTIZE_BLOCK * SMR_QUANTIZE_BLOCK_SIZE;
+    const struct smr_binding out = {set->quantized, 0, size};
+    if (!smr_kernel_choose(set, SMR_KERNEL_QUANTIZE, SMR_F32, &p, &key))
+        return false;
+    smr_kernel_dispatch(set, list, &key, (struct smr_binding[]){bindings[X], bindings[NORM], out},
+                        &p);
+    bindings[X] = out;
+    return true;
+}
+
 void smr_kernel_dispatch(struct smr_kernel_set *set, smr_list *list,
                          const struct smr_kernel_key *key, const struct smr_binding *bindings,
                          const void *push)
@@ -530,5 +575,6 @@ void smr_kernel_dispatch(struct smr_kernel_set *set, smr_list *list,
     memcpy(args.bindings, bindings, desc->n_bindings * sizeof *bindings);
     desc->groups(key, push, args.groups);
     // Without a kernel the list fails, and the reason is the one recorded first.
-    smr_list_dispatch(list, smr_kernel_set_get(set, key), &args);
+    const bool ready = !is_quantized(key) || dispatch_quantize(set, list, push, args.bindings);
+    smr_list_dispatch(list, ready ? smr_kernel_set_get(set, key) : NULL, &args);
 }

@@ -78,6 +78,17 @@ static bool norm_case(const struct small *s, void *push)
     return s->number < 2;
 }
 
+static bool quantize_case(const struct small *s, void *push)
+{
+    struct smr_quantize_push *p = push;
+    shrink_to(s, &p->n_cols, 2304);
+    p->n_rows = 2;
+    p->in_stride = p->n_cols + 3;
+    p->flags = s->number ? SMR_QUANTIZE_NORM : 0;
+    p->eps = 0.1f; // that it shows
+    return s->number < 2;
+}
+
 // One matrix that does not begin with its binding; two, where one is a gate; three, where there is one
 // row.
 static void make_parts(struct smr_matmul_push *p)
@@ -269,6 +280,7 @@ bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const 
     static bool (*const cases[SMR_N_KERNELS])(const struct small *s, void *push) = {
         [SMR_KERNEL_EMBED] = embed_case,
         [SMR_KERNEL_NORM] = norm_case,
+        [SMR_KERNEL_QUANTIZE] = quantize_case,
         [SMR_KERNEL_MATVEC] = matmul_case,
         [SMR_KERNEL_MATMUL] = matmul_case,
         [SMR_KERNEL_ROPE_STORE] = rope_store_case,

@@ -38,6 +38,16 @@ static struct smr_work norm_work(const struct question *q)
     return (struct smr_work){floats(moved * n + vectors * p->n_cols), 4 * n};
 }
 
+static struct smr_work quantize_work(const struct question *q)
+{
+    const struct smr_quantize_push *p = q->push;
+    const double n = (double)p->n_rows * p->n_cols;
+    const bool normed = p->flags & SMR_QUANTIZE_NORM;
+    return (struct smr_work){floats(n + (normed ? p->n_cols : 0)) +
+                                 n / SMR_QUANTIZE_BLOCK * SMR_QUANTIZE_BLOCK_SIZE,
+                             (normed ? 7 : 4) * n};
+}
+
 static struct smr_work matmul_work(const struct question *q)
 {
     const struct smr_matmul_push *p = q->push;
@@ -167,6 +177,7 @@ struct smr_work smr_kernel_work(const struct smr_kernel_key *key, const void *pu
     static struct smr_work (*const works[SMR_N_KERNELS])(const struct question *q) = {
         [SMR_KERNEL_EMBED] = embed_work,
         [SMR_KERNEL_NORM] = norm_work,
+        [SMR_KERNEL_QUANTIZE] = quantize_work,
         [SMR_KERNEL_MATVEC] = matmul_work,
         [SMR_KERNEL_MATMUL] = matmul_work,
         [SMR_KERNEL_ROPE_STORE] = rope_store_work,

@@ -106,3 +106,42 @@ void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
     terms[1] = vec2(0.0625 * d, -8.0 * d);
 }
 #endif
+
+#ifdef USE_DOT
+const uint GROUPS = 2u, GROUP_WORDS = 8u, HALVES = 0u;
+const bool OFFSETS = true;
+
+struct Words {
+    uint w[8];
+};
+
+// Two blocks are nine words; the first one's quants begin in the middle of a word.
+Words load_words(uint row, uint u)
+{
+    uint i = (row >> 2) + 9u * u;
+    Words words;
+    [[unroll]] for (uint k = 0u; k < 4u; k++) {
+        words.w[k] = weights[i + k] >> 16 | weights[i + k + 1u] << 16;
+        words.w[4u + k] = weights[i + 5u + k];
+    }
+    return words;
+}
+
+uint packed_quants(Words words, uint g, uint k)
+{
+    return words.w[4u * g + (k & 3u)] >> (k & 4u) & 0x0f0f0f0fu;
+}
+
+uint group_column(uint u, uint g)
+{
+    return 64u * u + 32u * g;
+}
+
+void load_terms(uint row, uint u, out vec2 terms[GROUPS])
+{
+    uint i = (row >> 2) + 9u * u;
+    float d0 = f16_of(weights[i]), d1 = f16_of(weights[i + 4u] >> 16);
+    terms[0] = vec2(d0, -8.0 * d0);
+    terms[1] = vec2(d1, -8.0 * d1);
+}
+#endif

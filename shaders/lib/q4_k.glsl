@@ -105,3 +105,41 @@ void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
     terms[1] = vec2(0.0625 * t.z, -t.w);
 }
 #endif
+
+#ifdef USE_DOT
+const uint GROUPS = 2u, GROUP_WORDS = 8u, HALVES = 0u;
+const bool OFFSETS = true;
+
+struct Words {
+    uint w[8];
+};
+
+// A span is two groups: the low and the high halves of 32 bytes.
+Words load_words(uint row, uint u)
+{
+    uint i = (row >> 2) + 36u * (u >> 2) + 4u + 8u * (u & 3u);
+    Words words;
+    [[unroll]] for (uint k = 0u; k < 8u; k++)
+        words.w[k] = weights[i + k];
+    return words;
+}
+
+uint packed_quants(Words words, uint g, uint k)
+{
+    return words.w[k] >> 4u * g & 0x0f0f0f0fu;
+}
+
+uint group_column(uint u, uint g)
+{
+    return 64u * u + 32u * g;
+}
+
+void load_terms(uint row, uint u, out vec2 terms[GROUPS])
+{
+    uint at = (row >> 2) + 36u * (u >> 2), d = weights[at];
+    uvec3 s = uvec3(weights[at + 1u], weights[at + 2u], weights[at + 3u]);
+    vec4 t = group_scales(s, u & 3u, f16_of(d), f16_of(d >> 16));
+    terms[0] = vec2(t.x, -t.y);
+    terms[1] = vec2(t.z, -t.w);
+}
+#endif

@@ -71,6 +71,26 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
 }
 #endif
 
+#if defined(USE_WIDE) || defined(USE_DOT)
+// Two words from the middle of word i on, or from its begin.
+uvec2 load_pair(uint i, bool odd)
+{
+    uint w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + 2u];
+    return uvec2(join(w0, w1, odd), join(w1, w2, odd));
+}
+
+// d times the scales of the four g of span u: 16 l of one h.
+vec4 span_scales(uint row, uint u)
+{
+    uint block = row + 210u * (u >> 2), h = u >> 1 & 1u, shift = (u & 1u) * 8u;
+    bool odd = (block & 2u) != 0u;
+    ivec2 s = ivec2(load_pair((block >> 2) + 48u + 2u * h, odd) >> shift);
+    return f16_of(load_u16(block + 208u)) *
+           vec4(float(bitfieldExtract(s.x, 0, 8)), float(bitfieldExtract(s.x, 16, 8)),
+                float(bitfieldExtract(s.y, 0, 8)), float(bitfieldExtract(s.y, 16, 8)));
+}
+#endif
+
 #ifdef USE_WIDE
 const uint SPAN_BLOCKS = 1u, BLOCK_COLUMNS = 64u, BLOCK_STEPS = 2u, STEP_QUARTETS = 8u;
 const uint GROUPS = 4u;
@@ -80,12 +100,6 @@ struct Words {
     uvec2 low[2]; // for g of 0 and 2, of 1 and 3
     uvec2 high;
 };
-
-uvec2 load_pair(uint i, bool odd)
-{
-    uint w0 = weights[i], w1 = weights[i + 1u], w2 = weights[i + 2u];
-    return uvec2(join(w0, w1, odd), join(w1, w2, odd));
-}
 
 // A span is 16 l of one h.
 Words load_words(uint row, uint u, uint b, uint s)
@@ -125,13 +139,53 @@ vec4 quartet(Words words, uint b, uint s, uint q)
 
 void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
 {
-    uint block = row + 210u * (u >> 2), h = u >> 1 & 1u, shift = (u & 1u) * 8u;
+    vec4 scales = span_scales(row, u);
+    [[unroll]] for (uint g = 0u; g < 4u; g++)
+        terms[g] = vec2(scales[g], -32.0 * scales[g]);
+}
+#endif
+
+#ifdef USE_DOT
+const uint GROUPS = 4u, GROUP_WORDS = 4u, HALVES = 1u;
+const bool OFFSETS = true;
+
+struct Words {
+    uvec2 low[4]; // two of g of 0 and 2, two of 1 and 3
+    uvec2 high[2];
+};
+
+// A span is 16 l of one h, for all four g.
+Words load_words(uint row, uint u)
+{
+    uint block = row + 210u * (u >> 2), h = u >> 1 & 1u;
+    uint i = (block >> 2) + 4u * (u & 1u);
     bool odd = (block & 2u) != 0u;
-    ivec2 s = ivec2(load_pair((block >> 2) + 48u + 2u * h, odd) >> shift);
-    float d = f16_of(load_u16(block + 208u));
-    [[unroll]] for (uint g = 0u; g < 4u; g++) {
-        float scale = d * float(bitfieldExtract(s[g >> 1], int(16u * (g & 1u)), 8));
-        terms[g] = vec2(scale, -32.0 * scale);
+    Words words;
+    [[unroll]] for (uint k = 0u; k < 2u; k++) {
+        words.low[k] = load_pair(i + 16u * h + 2u * k, odd);
+        words.low[2u + k] = load_pair(i + 16u * h + 8u + 2u * k, odd);
+        words.high[k] = load_pair(i + 32u + 8u * h + 2u * k, odd);
     }
+    return words;
+}
+
+uint packed_quants(Words words, uint g, uint k)
+{
+    uint low = words.low[2u * (g & 1u) + (k >> 1)][k & 1u] >> 2u * (g & 2u) & 0x0f0f0f0fu;
+    uint word = words.high[k >> 1][k & 1u];
+    uint high = g < 2u ? word << 4u - 2u * g : word >> 2u * g - 4u;
+    return low | high & 0x30303030u;
+}
+
+uint group_column(uint u, uint g)
+{
+    return (u >> 1) * 128u + (u & 1u) * 16u + 32u * g;
+}
+
+void load_terms(uint row, uint u, out vec2 terms[GROUPS])
+{
+    vec4 scales = span_scales(row, u);
+    [[unroll]] for (uint g = 0u; g < 4u; g++)
+        terms[g] = vec2(scales[g], -32.0 * scales[g]);
 }
 #endif

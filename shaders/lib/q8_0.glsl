@@ -101,3 +101,41 @@ void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
     terms[0] = vec2(d, -128.0 * d);
 }
 #endif
+
+#ifdef USE_DOT
+const uint GROUPS = 2u, GROUP_WORDS = 8u, HALVES = 0u;
+const bool OFFSETS = false;
+
+struct Words {
+    uint w[16];
+};
+
+// Two blocks are 17 words; the first one's quants begin in the middle of a word.
+Words load_words(uint row, uint u)
+{
+    uint i = (row >> 2) + 17u * u;
+    Words words;
+    [[unroll]] for (uint k = 0u; k < 8u; k++) {
+        words.w[k] = weights[i + k] >> 16 | weights[i + k + 1u] << 16;
+        words.w[8u + k] = weights[i + 9u + k];
+    }
+    return words;
+}
+
+uint packed_quants(Words words, uint g, uint k)
+{
+    return words.w[8u * g + k];
+}
+
+uint group_column(uint u, uint g)
+{
+    return 64u * u + 32u * g;
+}
+
+void load_terms(uint row, uint u, out vec2 terms[GROUPS])
+{
+    uint i = (row >> 2) + 17u * u;
+    terms[0] = vec2(f16_of(weights[i]), 0.0);
+    terms[1] = vec2(f16_of(weights[i + 8u] >> 16), 0.0);
+}
+#endif

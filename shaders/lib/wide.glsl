@@ -15,27 +15,6 @@
 //   vec4 quartet(words, b, s, q)   q of the formula above
 //   quartet_group(q), quartet_column(s, q)     its group, and its first column in the block
 //   load_terms(row, u, b, terms)   scale and offset of each group
-//
-// The workgroup's invocations are LANES along the columns times as many teams as that leaves; each
-// team has OUT_ROWS rows of its own.
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_shuffle : require
-
-layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
-layout(constant_id = 1) const uint N_ROWS = 1u;
-layout(constant_id = 2) const uint OUT_ROWS = 4u;
-layout(constant_id = 3) const uint LANES = 32u; // a power of two
-layout(constant_id = 4) const uint SUBGROUP = 32u; // invocations of a subgroup, all of them there
-
-const uint N_PRODUCTS = OUT_ROWS * N_ROWS; // product o * N_ROWS + r
-// With NORM, sums of squares of the rows of x are taken along the way, and come after them.
-const uint N_SUMS = N_PRODUCTS + (FUSED >> 2 & 1u) * N_ROWS;
-const uint FIRST_SQUARES = N_SUMS - N_ROWS;
-const uint SPAN_COLUMNS = SPAN_BLOCKS * BLOCK_COLUMNS;
-const uint SHUFFLED = LANES < SUBGROUP ? LANES : SUBGROUP; // lanes that are added up by shuffling
-const uint TEAM_PARTS = LANES / SHUFFLED;
-
-shared float parts[N_SUMS * gl_WorkGroupSize.x / SHUFFLED]; // of each team, of each of its subgroups
 
 // Four columns of row r of x, normed where that is asked for.
 vec4 load_in(uint r, uint column, inout float sums[N_SUMS])
@@ -88,55 +67,8 @@ void add_block(uint row[OUT_ROWS], uint u, uint b, inout float sums[N_SUMS])
     }
 }
 
-// Sum i of a team.
-float total(uint team, uint i)
+void add_span(uint row[OUT_ROWS], uint u, inout float sums[N_SUMS])
 {
-    float sum = 0.0;
-    for (uint j = 0u; j < TEAM_PARTS; j++)
-        sum += parts[(team * TEAM_PARTS + j) * N_SUMS + i];
-    return sum;
-}
-
-// Add up the lanes' sums and store what they make, from row `first` of weights on.
-void finish_team(float sums[N_SUMS], uint me, uint first)
-{
-    [[unroll]] for (uint i = 0u; i < N_SUMS; i++) {
-        float sum = sums[i];
-        [[unroll]] for (uint step = 1u; step < SHUFFLED; step *= 2u)
-            sum += subgroupShuffleXor(sum, step);
-        if (me % SHUFFLED == 0u)
-            parts[me / SHUFFLED * N_SUMS + i] = sum;
-    }
-    barrier();
-    uint team = me / LANES;
-    for (uint i = me % LANES; i < N_PRODUCTS; i += LANES) {
-        uint o = i / N_ROWS, r = i % N_ROWS;
-        float factor = NORMED ? norm_factor(total(team, FIRST_SQUARES + r)) : 1.0;
-        if (!GATED)
-            store_sum(first + o, r, factor * total(team, i));
-        else if ((o & 1u) == 0u)
-            store_gated(first + o, r, factor * total(team, i), factor * total(team, i + N_ROWS));
-    }
-}
-
-void multiply_wide()
-{
-    const uint TEAMS = gl_WorkGroupSize.x / LANES;
-    uint me = gl_SubgroupID * SUBGROUP + gl_SubgroupInvocationID;
-    uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
-    uint first = (group * TEAMS + me / LANES) * OUT_ROWS;
-    if (group * TEAMS * OUT_ROWS >= push.n_out)
-        return;
-
-    uint row[OUT_ROWS]; // first byte; the last row stands in for those that are not there
-    [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++)
-        row[o] = row_of(min(first + o, push.n_out - 1u));
-    float sums[N_SUMS];
-    [[unroll]] for (uint i = 0u; i < N_SUMS; i++)
-        sums[i] = 0.0;
-    for (uint u = me % LANES; u < push.n_cols / SPAN_COLUMNS; u += LANES) {
-        [[unroll]] for (uint b = 0u; b < SPAN_BLOCKS; b++)
-            add_block(row, u, b, sums);
-    }
-    finish_team(sums, me, first);
+    [[unroll]] for (uint b = 0u; b < SPAN_BLOCKS; b++)
+        add_block(row, u, b, sums);
 }

@@ -101,6 +101,7 @@ static const struct {
     {SMR_KERNEL_MATVEC, suite_matvec},
     {SMR_KERNEL_MATMUL, suite_matmul},
     {SMR_KERNEL_NORM, suite_norm},
+    {SMR_KERNEL_QUANTIZE, suite_quantize},
     {SMR_KERNEL_ROPE_STORE, suite_rope_store},
     {SMR_KERNEL_ATTENTION, suite_attention},
     {SMR_KERNEL_ATTENTION_MERGE, suite_attention_merge},

@@ -183,8 +183,9 @@ static uint64_t find_capabilities(const struct smr_vk_features *features,
                     p->subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
     bool subgroup_size = features->subgroup_size.subgroupSizeControl &&
                          p->subgroup_size.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
+    const bool cpu = p->base.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     bool int_dot = features->int_dot.shaderIntegerDotProduct &&
-                   p->int_dot.integerDotProduct4x8BitPackedSignedAccelerated;
+                   (p->int_dot.integerDotProduct4x8BitPackedSignedAccelerated || cpu);
     const struct {
         bool has;
         enum smr_capability bit;

@@ -16,6 +16,7 @@ struct subject {
     smr_device *device;
     struct smr_kernel_set *kernels;
     struct smr_schedule *schedule;
+    bool copy; // weights, though the device could read them in place
 };
 
 static void open_subject(struct subject *s, const char *name, uint64_t max_binding_size)
@@ -28,6 +29,7 @@ static void open_subject(struct subject *s, const char *name, uint64_t max_bindi
     assert_non_null(s->device = smr_device_open(s->context, "reference"));
     if (max_binding_size)
         s->device->limits.max_binding_size = max_binding_size;
+    s->device->limits.unified_memory = s->device->limits.unified_memory && !s->copy;
     assert_non_null(s->kernels = smr_kernel_set_create(s->device, SMR_KERNELS_TUNED));
     struct smr_schedule_params params = {.cache_type = SMR_F32,
                                          .max_rows = 64,
@@ -202,6 +204,21 @@ static void neighbours_are_one_dispatch(void **state)
     }
 }
 
+// Weights that are copied to the device are bound together as those in the file are.
+static void copied_weights_are_bound_together(void **state)
+{
+    struct subject s = {.copy = true}, in_place = {0};
+    static float a[4096], b[4096];
+    open_subject(&s, "llama-text-bpe", 0);
+    open_subject(&in_place, "llama-text-bpe", 0);
+    prefill(&s, 1, a);
+    prefill(&in_place, 1, b);
+    assert_int_equal(n_dispatches(&s, 1), n_dispatches(&in_place, 1));
+    assert_memory_equal(a, b, s.model->hparams.n_vocab * sizeof(float));
+    close_subject(&in_place);
+    close_subject(&s);
+}
+
 static void split_weights_give_the_same_logits(void **state)
 {
     const uint64_t row_size = 32 * sizeof(float); // of 283 tokens
@@ -271,6 +288,7 @@ int main(void)
         cmocka_unit_test(activations_keep_what_was_written),
         cmocka_unit_test(split_weights_give_the_same_logits),
         cmocka_unit_test(neighbours_are_one_dispatch),
+        cmocka_unit_test(copied_weights_are_bound_together),
         cmocka_unit_test(split_experts_give_the_same_logits),
         cmocka_unit_test(a_row_that_fits_nowhere_is_an_error),
         cmocka_unit_test(a_model_that_does_not_fit_says_so),

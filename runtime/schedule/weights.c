@@ -1,5 +1,6 @@
 // weights.c - weights on the device: in place where it can read the mapped file, else copied; split
-// by rows where a tensor exceeds what one binding or one buffer may hold.
+// by rows where a tensor exceeds what one binding or one buffer may hold. Copies of neighbours of one
+// type and width share a buffer, so that a dispatch can bind several of them at once (fuse.c).
 #include "schedule/schedule_impl.h"
 
 #include "base/parallel.h"
@@ -67,14 +68,12 @@ static bool make_rows(void *user, uint32_t thread, uint64_t begin, uint64_t end)
 }
 
 // Rows that the file does not have as they are: made and uploaded piece by piece.
-static smr_buffer *upload_made(struct smr_schedule *schedule, const struct smr_tensor *tensor,
-                               const struct smr_part *part, uint64_t row_size)
+static bool upload_made(struct smr_schedule *schedule, const struct smr_tensor *tensor,
+                        const struct smr_part *part, uint64_t row_size)
 {
     uint32_t step = (uint32_t)(PIECE_SIZE / row_size);
     step = smr_max_u32(1, smr_min_u32(step, part->row_count));
-    smr_buffer *buffer = make_buffer(schedule, part->row_count * row_size, tensor->name);
-    uint8_t *piece =
-        buffer ? smr_alloc(schedule->context, step, row_size, "a piece of the weights") : NULL;
+    uint8_t *piece = smr_alloc(schedule->context, step, row_size, "a piece of the weights");
     uint64_t grain = GRAIN_ELEMENTS / tensor->dims[0];
     uint32_t n_threads = smr_host_threads(schedule->context);
     bool done = piece;
@@ -82,10 +81,20 @@ static smr_buffer *upload_made(struct smr_schedule *schedule, const struct smr_t
         uint32_t n = smr_min_u32(step, part->row_count - row);
         struct made made = {schedule->graph->model, tensor, part->row_begin + row, row_size, piece};
         done = smr_parallel(n_threads, n, grain ? grain : 1, make_rows, &made) &&
-               smr_buffer_write(buffer, row * row_size, piece, n * row_size);
+               smr_buffer_write(part->binding.buffer, part->binding.offset + row * row_size, piece,
+                                n * row_size);
     }
     smr_free(schedule->context, piece);
-    return done ? buffer : NULL;
+    return done;
+}
+
+static bool upload_part(struct smr_schedule *schedule, const struct smr_tensor *tensor,
+                        const struct smr_part *part, uint64_t row_size)
+{
+    if (!tensor->data)
+        return upload_made(schedule, tensor, part, row_size);
+    return smr_buffer_write(part->binding.buffer, part->binding.offset,
+                            tensor->data + part->row_begin * row_size, part->binding.size);
 }
 
 // ---- import -------------------------------------------------------------------------------------
@@ -139,18 +148,69 @@ static bool find_imported(const struct imported *imported, uint32_t n,
     return false;
 }
 
+// Bytes of weights that a binding may have, at whatever offset they begin.
+static uint64_t most_bound(const struct smr_limits *limits)
+{
+    uint64_t most = limits->max_binding_size < limits->max_buffer_size ? limits->max_binding_size
+                                                                       : limits->max_buffer_size;
+    if (most > UINT32_MAX) // kernels count bytes in 32 bits
+        most = UINT32_MAX;
+    return most - limits->binding_alignment - 4;
+}
+
+// ---- copies that share a buffer -------------------------------------------------------------------
+
+// Bytes of a shared buffer, at most: few are not filled by a layer's gate and up.
+enum { MOST_SHARED = 1 << 29 };
+
+struct shared {
+    smr_buffer *buffer;
+    uint64_t end;    // of what is taken
+    uint32_t n_left; // tensors to come
+};
+
+static bool shares(const struct smr_tensor *a, const struct smr_tensor *b)
+{
+    return a->type == b->type && a->dims[0] == b->dims[0] && a->dims[2] == 1 && b->dims[2] == 1;
+}
+
+// A buffer for the weight `first` and those after it that may be bound with it; none for one alone.
+static bool share_buffer(struct smr_schedule *schedule, uint32_t first,
+                         const struct imported *imported, uint32_t n_imported,
+                         struct shared *shared)
+{
+    const struct smr_limits *limits = smr_device_limits(schedule->device);
+    const struct smr_value *values = schedule->graph->values;
+    uint64_t most = most_bound(limits), size = 0;
+    struct smr_binding in_place;
+    if (most > MOST_SHARED)
+        most = MOST_SHARED;
+    *shared = (struct shared){0};
+    for (uint32_t i = first; i < schedule->graph->n_values; i++) {
+        const struct smr_tensor *tensor = values[i].tensor;
+        if (values[i].kind != SMR_VALUE_WEIGHT)
+            continue;
+        const uint64_t taken = smr_align_up(tensor->size, limits->binding_alignment);
+        if (!shares(values[first].tensor, tensor) || taken > most - size ||
+            find_imported(imported, n_imported, tensor, &in_place))
+            break;
+        size += taken;
+        shared->n_left++;
+    }
+    if (shared->n_left < 2)
+        shared->n_left = 0;
+    else
+        shared->buffer = make_buffer(schedule, size, values[first].tensor->name);
+    return shared->buffer || !shared->n_left;
+}
+
 // ---- placing --------------------------------------------------------------------------------------
 
 // Parts are multiples of `unit` rows.
 static uint32_t rows_per_part(const struct smr_schedule *schedule, uint64_t row_size, uint64_t rows,
                               uint64_t unit)
 {
-    const struct smr_limits *limits = smr_device_limits(schedule->device);
-    uint64_t limit = limits->max_binding_size < limits->max_buffer_size ? limits->max_binding_size
-                                                                        : limits->max_buffer_size;
-    if (limit > UINT32_MAX) // kernels count bytes in 32 bits
-        limit = UINT32_MAX;
-    uint64_t fit = (limit - limits->binding_alignment - 4) / row_size;
+    uint64_t fit = most_bound(smr_device_limits(schedule->device)) / row_size;
     if (rows <= fit)
         return (uint32_t)rows;
     return (uint32_t)(fit / unit * unit);
@@ -168,7 +228,8 @@ static uint64_t part_unit(const struct smr_tensor *tensor, uint64_t row_size)
 }
 
 static bool place_tensor(struct smr_schedule *schedule, const struct smr_tensor *tensor,
-                         const struct smr_binding *imported, struct smr_placed *placed)
+                         const struct smr_binding *imported, struct shared *shared,
+                         struct smr_placed *placed)
 {
     uint64_t rows = smr_tensor_rows(tensor);
     uint64_t row_size = tensor->size / rows;
@@ -197,12 +258,17 @@ static bool place_tensor(struct smr_schedule *schedule, const struct smr_tensor 
             schedule->use.weights += size;
             continue;
         }
-        smr_buffer *buffer = tensor->data
-                                 ? upload(schedule, tensor->data + offset, size, tensor->name)
-                                 : upload_made(schedule, tensor, part, row_size);
-        if (!buffer)
+        if (shared->n_left) { // all of the tensor fits
+            part->binding = (struct smr_binding){shared->buffer, shared->end, size};
+            shared->end +=
+                smr_align_up(size, smr_device_limits(schedule->device)->binding_alignment);
+            shared->n_left--;
+        } else {
+            part->binding =
+                (struct smr_binding){make_buffer(schedule, size, tensor->name), 0, size};
+        }
+        if (!part->binding.buffer || !upload_part(schedule, tensor, part, row_size))
             return false;
-        part->binding = (struct smr_binding){buffer, 0, size};
     }
     return true;
 }
@@ -248,6 +314,7 @@ bool smr_schedule_place_weights(struct smr_schedule *schedule)
 {
     const struct smr_graph *graph = schedule->graph;
     struct imported imported[16];
+    struct shared shared = {0};
     uint64_t done = 0, total = 1;
     schedule->placed =
         smr_arena_alloc(&schedule->memory, graph->n_values, sizeof(*schedule->placed));
@@ -263,7 +330,10 @@ bool smr_schedule_place_weights(struct smr_schedule *schedule)
         if (value->kind != SMR_VALUE_WEIGHT)
             continue;
         bool in_place = find_imported(imported, n_imported, value->tensor, &binding);
-        if (!place_tensor(schedule, value->tensor, in_place ? &binding : NULL,
+        if (!in_place && !shared.n_left &&
+            !share_buffer(schedule, i, imported, n_imported, &shared))
+            return false;
+        if (!place_tensor(schedule, value->tensor, in_place ? &binding : NULL, &shared,
                           &schedule->placed[i]))
             return false;
         done += value->tensor->size;

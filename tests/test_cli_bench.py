@@ -55,6 +55,9 @@ def first_tokens_are_timed():
     del os.environ["TMPDIR"]
     assert 0 < out["first_token"]["warm_s"] < 60 and 0 < out["first_token"]["cold_s"] < 60
     assert re.fullmatch(r"\d+\n", text_of("bench", BPE, *REFERENCE, "--first-token"))
+    kept = os.path.join(cli.scratch, "kept")  # which must not make the cold start warm
+    call("bench", BPE, *REFERENCE, "-p", "2", "-n", "0", "-r", "1", "--no-kernels", "--cache-dir", kept)
+    call("bench", BPE, *REFERENCE, "-p", "2", "-n", "0", "-r", "1", "--no-kernels", f"--cache-dir={kept}")
     left = [name for name in os.listdir(cli.scratch) if name.startswith("samara-bench-")]
     assert not left, left
 
@@ -135,6 +138,9 @@ def errors():
         message = error_of("bench", "--no-starts", *args, code=code)
         for word in words:
             assert word in message, f"{args}: {message}"
+    # What fails in the process that is started for the first token has its message and exit code.
+    message = error_of("bench", BPE, "-p", "4", "-n", "4", "--device", "nothing", code=4)
+    assert "nothing" in message
     # What needs more memory than there is says so before it takes any.
     message = error_of(*QUICK, "--synthetic", "seed-oss-36b", "--type", "f32", "-d", "500000", code=4)
     assert "seed-oss-36b needs" in message and "MiB" in message, message

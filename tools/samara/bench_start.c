@@ -60,52 +60,71 @@ static bool make_environment(struct environment *environment, const char *folder
 
 // ---- the process ------------------------------------------------------------------------------
 
-// Start it with its output on a pipe, and wait for the first byte of that, and for its end.
-static bool run_process(char **arguments, char **variables, double *seconds)
+// Start it with its output on a pipe. Returns an error number, as posix_spawn() does.
+static int start_process(char **arguments, char **variables, const int ends[2], pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error)
+        return error;
+    error = posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    if (!error)
+        error = posix_spawn_file_actions_addclose(&actions, ends[1]);
+    if (!error)
+        error = posix_spawn(pid, "/proc/self/exe", &actions, NULL, arguments, variables);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+// Time a process until it has written a byte. Returns its exit code.
+static int run_process(const char *command, char **arguments, char **variables, double *seconds)
+{
     int ends[2], status = 0;
     char byte;
     pid_t pid;
-    if (pipe(ends))
-        return false;
-    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    bool done = !posix_spawn_file_actions_init(&actions);
-    if (done) {
-        const uint64_t start = smr_time_ns();
-        done = !posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) &&
-               !posix_spawn_file_actions_addclose(&actions, ends[1]) &&
-               !posix_spawn(&pid, "/proc/self/exe", &actions, NULL, arguments, variables);
-        close(ends[1]);
-        if (done) {
-            done = read(ends[0], &byte, 1) == 1;
-            *seconds = (double)(smr_time_ns() - start) * 1e-9;
-            while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-                continue;
-        }
-        posix_spawn_file_actions_destroy(&actions);
-    } else {
-        close(ends[1]);
+    if (pipe(ends)) {
+        complain(command, "cannot make a pipe: %s", strerror(errno));
+        return EXIT_RUNTIME;
     }
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    const uint64_t start = smr_time_ns();
+    const int error = start_process(arguments, variables, ends, &pid);
+    close(ends[1]);
+    const bool written = !error && read(ends[0], &byte, 1) == 1;
+    *seconds = (double)(smr_time_ns() - start) * 1e-9;
     close(ends[0]);
-    return done && WIFEXITED(status) && !WEXITSTATUS(status);
+    if (error) {
+        complain(command, "cannot start itself anew, see --no-starts: %s", strerror(error));
+        return EXIT_RUNTIME;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_RUNTIME;
+    return written || code ? code : EXIT_RUNTIME;
 }
 
-// The arguments of this process, with those that make it a start: "samara bench MODEL ...".
+// The arguments of this process, with those that make it a start: "samara bench MODEL ...". The folder
+// for the cache takes the place of another that was named.
 static char **start_arguments(int argc, char **argv, char *folder)
 {
-    static char tool[] = "samara", first_token[] = "--first-token", cache_dir[] = "--cache-dir";
-    char **arguments = calloc((size_t)argc + 5, sizeof *arguments);
+    static char tool[] = "samara", first_token[] = "--first-token", quiet[] = "--quiet";
+    static char cache_dir[] = "--cache-dir";
+    char **arguments = calloc((size_t)argc + 6, sizeof *arguments);
     int n = 0;
     if (!arguments)
         return NULL;
     arguments[n++] = tool;
     arguments[n++] = argv[0];
     arguments[n++] = first_token;
+    arguments[n++] = quiet; // what there is to say, this process says
     arguments[n++] = cache_dir;
     arguments[n++] = folder;
-    for (int i = 1; i < argc; i++)
-        arguments[n++] = argv[i];
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], cache_dir))
+            i++; // its value, too
+        else if (strncmp(argv[i], "--cache-dir=", 12) != 0)
+            arguments[n++] = argv[i];
+    }
     return arguments;
 }
 
@@ -131,27 +150,28 @@ static void remove_folder(const char *path)
 
 bool bench_measure_starts(struct bench *bench, int argc, char **argv)
 {
-    const char *above = getenv("TMPDIR");
+    const char *above = getenv("TMPDIR"), *command = bench->tool.command;
     char folder[192];
     struct environment environment = {0};
     snprintf(folder, sizeof folder, "%.160s/samara-bench-XXXXXX", above && *above ? above : "/tmp");
     if (!mkdtemp(folder)) {
-        complain(bench->tool.command, "%s: cannot make a folder: %s", folder, strerror(errno));
+        complain(command, "%s: cannot make a folder: %s", folder, strerror(errno));
         bench->code = EXIT_RUNTIME;
         return false;
     }
     char **arguments = start_arguments(argc, argv, folder);
-    bool done = arguments && make_environment(&environment, folder);
-    if (done) {
+    bench->code = EXIT_RUNTIME;
+    if (arguments && make_environment(&environment, folder)) {
         bench_progress(bench, "first token, cold");
-        done = run_process(arguments, environment.items, &bench->starts.cold);
+        bench->code = run_process(command, arguments, environment.items, &bench->starts.cold);
         bench_progress(bench, "first token, warm");
-        done = done && run_process(arguments, environment.items, &bench->starts.warm);
+        if (!bench->code)
+            bench->code = run_process(command, arguments, environment.items, &bench->starts.warm);
+    } else {
+        complain(command, "out of memory");
     }
     free(arguments);
     free(environment.items);
     remove_folder(folder);
-    if (!done) // the process said why
-        bench->code = EXIT_RUNTIME;
-    return done;
+    return !bench->code; // else the process said why
 }

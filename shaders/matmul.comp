@@ -5,7 +5,7 @@
 // steps of TILE_C: weights (decoded, unit by unit) and x are brought to shared memory, where each
 // invocation reads them for its own SUB_O x SUB_R sums. Both tiles are stored by column, four
 // neighbours in a vec4. The order of columns inside a tile is that of the quads of a unit.
-// For GPUs there is lib/tiles.glsl instead, for processors lib/lanes.glsl and lib/runs.glsl.
+// For GPUs there are lib/tiles.glsl and lib/matrix_tiles.glsl instead, for processors lib/lanes.glsl and lib/runs.glsl.
 #include "lib/weights.glsl"
 #include "lib/matmul.glsl"
 
@@ -31,7 +31,12 @@ void main()
     multiply(gl_WorkGroupID.x * gl_WorkGroupSize.x * OUT_ROWS, gl_WorkGroupID.y * N_ROWS);
 }
 #elif defined(USE_TILES)
+#include "lib/tile_load.glsl"
+#ifdef USE_MATRICES
+#include "lib/matrix_tiles.glsl"
+#else
 #include "lib/tiles.glsl"
+#endif
 #else
 
 layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;

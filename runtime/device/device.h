@@ -51,6 +51,8 @@ enum smr_capability {
     SMR_CAP_INT_16 = 1 << 6,        // 16-bit integer arithmetic
     SMR_CAP_INT_8 = 1 << 7,         // 8-bit integer arithmetic
     SMR_CAP_TIMESTAMPS = 1 << 8,    // smr_list_timestamp() works
+    // Subgroups multiply 16 x 16 matrices of f16 and add up in f32 (GL_KHR_cooperative_matrix).
+    SMR_CAP_MATRIX = 1 << 9,
 };
 
 // List every backend's devices in order of preference, with one marked as the default. Returns how

@@ -233,6 +233,11 @@ static bool compile(smr_context *context, const char *name, const char *source,
     return done;
 }
 
+bool smr_shader_knows_matrices(void)
+{
+    return GLSLANG_VERSION_MAJOR >= 13;
+}
+
 // ---- kept SPIR-V ------------------------------------------------------------------------------
 
 // Raise when the options above change, so that what was kept is compiled anew.

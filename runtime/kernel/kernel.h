@@ -402,6 +402,10 @@ void smr_kernel_dispatch(struct smr_kernel_set *set, smr_list *list,
 // Source of shaders/NAME with its #include lines put in, from the context's shader_dir or embedded.
 bool smr_shader_source(smr_context *context, const char *name, struct smr_string *source);
 
+// Whether the compiler knows GL_KHR_cooperative_matrix: variants that need SMR_CAP_MATRIX are left
+// out where it does not.
+bool smr_shader_knows_matrices(void);
+
 // Compile a variant, or take it from the disk cache. Errors show the compiler's message with file
 // and line. May be called from several threads.
 bool smr_shader_compile(smr_context *context, const struct smr_kernel_key *key,

@@ -3,6 +3,8 @@
 #include "kernel/registry.h"
 #include "kernel/twin/twin.h"
 
+#include <string.h>
+
 static const enum smr_type weight_types[] = {
     SMR_F32,  SMR_F16,  SMR_BF16, SMR_Q8_0, SMR_Q4_0, SMR_Q4_1, SMR_Q5_0,
     SMR_Q5_1, SMR_Q2_K, SMR_Q3_K, SMR_Q4_K, SMR_Q5_K, SMR_Q6_K, SMR_IQ4_NL,
@@ -473,7 +475,7 @@ const struct smr_kernel_desc smr_desc_experts = {
 
 enum { MATMUL_STEP = 32 }; // columns of w in shared memory, as in matmul.comp
 
-enum { MATMUL_PLAIN, MATMUL_TILES, MATMUL_TILES_F16, MATMUL_LANES, MATMUL_RUNS };
+enum { MATMUL_PLAIN, MATMUL_TILES, MATMUL_TILES_F16, MATMUL_MATRICES, MATMUL_LANES, MATMUL_RUNS };
 static const struct smr_variant matmul_variants[] = {
     [MATMUL_PLAIN] = {"plain", "", 0},
     [MATMUL_TILES] = {.name = "tiles", .defines = "#define USE_TILES 1\n", .gpu = true},
@@ -483,12 +485,19 @@ static const struct smr_variant matmul_variants[] = {
                           .gpu = true,
                           .narrow = true,
                           .tolerance = 4e-6},
+    [MATMUL_MATRICES] = {.name = "matrices",
+                         .defines = "#define USE_TILES 1\n#define USE_MATRICES 1\n",
+                         .capabilities = SMR_CAP_MATRIX | SMR_CAP_FLOAT_16,
+                         .gpu = true,
+                         .narrow = true,
+                         .tolerance = 4e-6},
     [MATMUL_LANES] = {"lanes", LANES_DEFINES, SMR_CAP_SUBGROUP},
     [MATMUL_RUNS] = {"runs", RUNS_DEFINES, RUNS_CAPABILITIES},
 };
 
 // What lib/tiles.glsl may be made for: the tile of a workgroup and that of an invocation, columns and
-// rows of y; parts of the columns of w; whether to fetch ahead.
+// rows of y; parts of the columns of w; whether to fetch ahead. For lib/matrix_tiles.glsl `sub` is what
+// a subgroup makes, and the rest is 0.
 struct tile {
     uint32_t o, r, sub_o, sub_r, parts, ahead;
 };
@@ -502,63 +511,109 @@ static const struct tile wide_tiles[] = {
 };
 static const struct tile narrow_tiles[] = {
     {64, 64, 4, 4, 1, 0}, {32, 32, 4, 4, 4, 0}, {32, 16, 4, 4, 4, 0}};
+// For subgroups of 64 and of 32: 256 invocations at most.
+static const struct tile matrix_tiles[] = {
+    {128, 128, 64, 64, 0, 0}, {64, 64, 32, 32, 0, 0}, {32, 32, 16, 16, 0, 0}};
+static const struct tile matrix_tiles_32[] = {
+    {128, 128, 64, 32, 0, 0}, {64, 64, 32, 32, 0, 0}, {32, 32, 16, 16, 0, 0}};
 
-enum { TILES_WORKGROUPS = 128 }; // enough to fill a GPU
-
-static uint32_t tile_invocations(const struct tile *tile)
+// The tiles that a variant can be made for on a device.
+static const struct tile *tiles_for(const struct smr_limits *limits, uint32_t variant, size_t *n)
 {
-    return tile->o / tile->sub_o * (tile->r / tile->sub_r) * tile->parts;
+    const bool wide = limits->min_subgroup_size > 16 || limits->cpu;
+    if (variant == MATMUL_MATRICES) {
+        *n = SMR_COUNT(matrix_tiles);
+        return limits->subgroup_size == 64 ? matrix_tiles : matrix_tiles_32;
+    }
+    *n = wide ? SMR_COUNT(wide_tiles) : SMR_COUNT(narrow_tiles);
+    return wide ? wide_tiles : narrow_tiles;
 }
 
-// Bytes of shared memory, at most: of w and x, and the sums of one part where there are several.
+static uint32_t tile_invocations(const struct tile *tile, const struct smr_limits *limits)
+{
+    const uint32_t n = tile->o / tile->sub_o * (tile->r / tile->sub_r);
+    return n * (tile->parts ? tile->parts : limits->subgroup_size);
+}
+
+// Bytes of shared memory, at most: of w and x, and the sums of one part where there are several, or a
+// matrix for each subgroup.
 static uint32_t tile_shared_size(const struct tile *tile)
 {
-    const uint32_t part_columns = tile->parts > 1 ? 16 : 32; // as in lib/tiles.glsl
+    if (!tile->parts)
+        return (tile->o + tile->r) * 80 + tile->o / tile->sub_o * (tile->r / tile->sub_r) * 1024;
+    const uint32_t part_columns = tile->parts > 1 ? 16 : 32; // as in lib/tile_load.glsl
     const uint32_t loaded = part_columns * tile->parts * (tile->o + tile->r);
     return (loaded + (tile->parts > 1 ? tile->o * tile->r : 4)) * (uint32_t)sizeof(float);
 }
 
-// The largest tile of which there are enough and half of which is not past the last row; else the
-// smallest that the device can do.
-static const struct tile *choose_tile(const struct smr_limits *limits,
-                                      const struct smr_matmul_push *p)
+enum { TILES_WORKGROUPS = 128 }; // enough to fill a GPU
+
+// Whether half of the tile is before the last row, and there are enough of them.
+static bool tile_suits(const struct tile *tile, const struct smr_matmul_push *p)
 {
-    const bool wide = limits->min_subgroup_size > 16 || limits->cpu;
-    const struct tile *tiles = wide ? wide_tiles : narrow_tiles, *chosen = NULL;
-    const size_t n = wide ? SMR_COUNT(wide_tiles) : SMR_COUNT(narrow_tiles);
-    for (size_t i = 0; i < n; i++) {
-        const struct tile *tile = &tiles[i];
-        const uint32_t size = tile_invocations(tile);
-        if (smr_workgroup_size(limits, size) != size ||
-            limits->max_shared_size < tile_shared_size(tile))
-            continue;
-        chosen = tile;
-        const uint64_t n_tiles =
-            (uint64_t)smr_div_up(p->n_out, tile->o) * smr_div_up(p->n_rows, tile->r);
-        if (tile->r / 2 < p->n_rows && n_tiles >= TILES_WORKGROUPS)
-            break;
-    }
-    return chosen;
+    const uint64_t n = (uint64_t)smr_div_up(p->n_out, tile->o) * smr_div_up(p->n_rows, tile->r);
+    return tile->r / 2 < p->n_rows && n >= TILES_WORKGROUPS;
 }
 
-// Constants: workgroup size, then the members of struct tile.
+// Constants: workgroup size, then the members of struct tile. False where the device cannot do it.
+static bool use_tile(struct smr_kernel_key *key, const struct smr_limits *limits,
+                     const struct tile *tile)
+{
+    const uint32_t size = tile_invocations(tile, limits);
+    if (smr_workgroup_size(limits, size) != size ||
+        limits->max_shared_size < tile_shared_size(tile))
+        return false;
+    const uint32_t constants[] = {size,        tile->o,     tile->r,    tile->sub_o,
+                                  tile->sub_r, tile->parts, tile->ahead};
+    memcpy(key->constants, constants, sizeof(constants));
+    return true;
+}
+
+// Matrices are made by whole subgroups of one size. Where those may be narrow, as on Intel's GPUs,
+// matrices may be listed that the driver makes of ordinary instructions; they are not used.
+static bool can_do_matrices(struct smr_kernel_key *key, const struct smr_limits *limits)
+{
+    const uint32_t size = limits->subgroup_size;
+    if (limits->min_subgroup_size != limits->max_subgroup_size)
+        key->subgroup_size = size;
+    return (size == 32 || size == 64) && limits->min_subgroup_size > 16 &&
+           (!key->subgroup_size || limits->capabilities & SMR_CAP_SUBGROUP_SIZE);
+}
+
+// The first of the tiles that the device can do and that suits, which is the largest; else the smallest.
 static bool tiles_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                              const struct smr_matmul_push *p)
 {
-    const struct tile *tile = choose_tile(limits, p);
     // Intel's GPUs, whose subgroups may be narrow, convert more than they save.
-    if (key->variant == MATMUL_TILES_F16 && limits->min_subgroup_size <= 16 && !limits->cpu)
+    if ((key->variant == MATMUL_TILES_F16 && limits->min_subgroup_size <= 16 && !limits->cpu) ||
+        (key->variant == MATMUL_MATRICES && !can_do_matrices(key, limits)) ||
+        p->n_cols % unit_of(key->type) != 0)
         return false;
-    if (!tile || p->n_cols % unit_of(key->type) != 0)
+    size_t n;
+    const struct tile *tiles = tiles_for(limits, key->variant, &n);
+    bool done = false;
+    for (size_t i = 0; i < n; i++) {
+        const bool fits = use_tile(key, limits, &tiles[i]);
+        done = done || fits;
+        if (fits && tile_suits(&tiles[i], p))
+            break;
+    }
+    return done;
+}
+
+// The other tiles that the device can do, for tuning.
+static bool matmul_vary(struct smr_kernel_key *key, const struct smr_limits *limits,
+                        const void *push, uint32_t number)
+{
+    if (key->variant < MATMUL_TILES || key->variant > MATMUL_MATRICES)
         return false;
-    key->constants[0] = tile_invocations(tile);
-    key->constants[1] = tile->o;
-    key->constants[2] = tile->r;
-    key->constants[3] = tile->sub_o;
-    key->constants[4] = tile->sub_r;
-    key->constants[5] = tile->parts;
-    key->constants[6] = tile->ahead;
-    return true;
+    const struct smr_kernel_key usual = *key;
+    size_t n;
+    const struct tile *tiles = tiles_for(limits, key->variant, &n);
+    for (size_t i = 0; i < n; i++)
+        if (use_tile(key, limits, &tiles[i]) && !smr_kernel_keys_equal(key, &usual) && !number--)
+            return true;
+    return false;
 }
 
 // Constants: workgroup size, tile of output columns and rows, tile of one invocation.
@@ -578,7 +633,7 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
         key->constants[1] = smr_div_up(RUNS_TILE_ROWS, key->constants[3]) * key->constants[3];
         return runs_specialise(key, limits, p);
     }
-    if (key->variant == MATMUL_TILES || key->variant == MATMUL_TILES_F16)
+    if (key->variant >= MATMUL_TILES && key->variant <= MATMUL_MATRICES)
         return tiles_specialise(key, limits, p);
     // More sums per invocation read less of shared memory for each; 8 by 8 would be too many for the
     // registers of Intel's GPUs.
@@ -625,6 +680,7 @@ const struct smr_kernel_desc smr_desc_matmul = {
     .n_variants = SMR_COUNT(matmul_variants),
     .tolerance = 1e-10,
     .specialise = matmul_specialise,
+    .vary = matmul_vary,
     .shape = matmul_shape,
     .groups = matmul_groups,
 };

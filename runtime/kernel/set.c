@@ -124,6 +124,7 @@ bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_
     *key = (struct smr_kernel_key){.id = id, .type = type, .variant = variant};
     const uint64_t wanted = desc->variants[variant].capabilities;
     return smr_variant_has_type(desc, variant, type) && (limits->capabilities & wanted) == wanted &&
+           (!(wanted & SMR_CAP_MATRIX) || smr_shader_knows_matrices()) &&
            desc->specialise(key, limits, push);
 }
 

@@ -6,9 +6,6 @@
 // is on its way from memory meanwhile. Where there are few tiles, PARTS of the invocations share the
 // columns of a step, and add up their sums in the end.
 //
-// The order of columns inside a step is that of the quads of a unit (lib/weights.glsl). Rows are
-// whole units.
-//
 // With HALF, shared memory holds f16 and products are made and added up in f16, over CHUNK columns
 // only; the sums of chunks are f32. x is multiplied with a power of two for each row and chunk, so
 // that it is at most 1 and nothing overflows.
@@ -16,39 +13,14 @@
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #endif
 
-layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
-layout(constant_id = 1) const uint TILE_O = 64u; // powers of two, divisors of the workgroup's size
-layout(constant_id = 2) const uint TILE_R = 64u;
 layout(constant_id = 3) const uint SUB_O = 8u; // multiples of 4
 layout(constant_id = 4) const uint SUB_R = 8u;
-layout(constant_id = 5) const uint PARTS = 1u;
 layout(constant_id = 6) const uint FETCH_AHEAD = 1u; // or 0
 
-#define WORKGROUP_SIZE gl_WorkGroupSize.x // (TILE_O / SUB_O) * (TILE_R / SUB_R) * PARTS
-
-#ifdef HALF
-const uint CHUNK = 16u;
-#else
-const uint CHUNK = 8u;
-#endif
-const uint PART_C = PARTS > 1u ? 16u : 32u, TILE_C = PART_C * PARTS; // whole units
+// The workgroup's size is (TILE_O / SUB_O) * (TILE_R / SUB_R) * PARTS.
 const uint N_O = TILE_O / SUB_O, N_R = TILE_R / SUB_R; // invocations of a part
 const uint UNROLLED = 4u; // columns
 const uint QUADS_O = SUB_O / 4u, QUADS_R = SUB_R / 4u, N_SUMS = SUB_R * QUADS_O; // of four
-
-// Steps of a row of weights, of which an invocation takes MY_STEPS of MY_UNITS units.
-const uint ROW_STEPS = TILE_C / (4u * STEP_QUADS);
-const uint W_INVOCATIONS = WORKGROUP_SIZE / TILE_O;
-const uint W_SHARERS = W_INVOCATIONS < ROW_STEPS ? W_INVOCATIONS : ROW_STEPS;
-const uint MY_STEPS = ROW_STEPS / W_SHARERS;
-const uint MY_UNITS = (MY_STEPS + UNIT_STEPS - 1u) / UNIT_STEPS;
-
-// Chunks of a row of x, of which an invocation takes MY_CHUNKS.
-const uint ROW_CHUNKS = TILE_C / CHUNK;
-const uint X_INVOCATIONS = WORKGROUP_SIZE / TILE_R;
-const uint X_SHARERS = X_INVOCATIONS < ROW_CHUNKS ? X_INVOCATIONS : ROW_CHUNKS;
-const uint MY_CHUNKS = ROW_CHUNKS / X_SHARERS;
-const uint CHUNK_QUADS = CHUNK / 4u, MY_QUADS = MY_CHUNKS * CHUNK_QUADS;
 
 #ifdef HALF
 #define NUMBER  float16_t
@@ -65,49 +37,6 @@ shared vec4 part_sums[PARTS > 1u ? TILE_O * TILE_R / 4u : 1u];
 // What these masks leave as it is compilers then know to be small: places that differ from such a one
 // by a constant cost no arithmetic.
 const uint MASK_W = TILE_C * TILE_O - 1u, MASK_X = TILE_C * TILE_R - 1u;
-
-// What an invocation brings of a step, before it is in shared memory.
-struct Load {
-    Scales scales[MY_UNITS];
-    Bits bits[MY_STEPS];
-    vec4 x[MY_QUADS];
-};
-
-// What this invocation is for. Row and step of weights, row and chunk of x that it brings.
-struct Task {
-    uint o, step, row, r, chunk, x_row;
-};
-
-Task find_task(uint first_o, uint first_r)
-{
-    uint self = gl_LocalInvocationID.x;
-    Task t;
-    t.o = self % TILE_O;
-    t.step = min(self / TILE_O, W_SHARERS - 1u) * MY_STEPS;
-    t.row = row_of(min(first_o + t.o, push.n_out - 1u));
-    t.r = self % TILE_R;
-    t.chunk = min(self / TILE_R, X_SHARERS - 1u) * MY_CHUNKS;
-    t.x_row = X_ROW(min(first_r + t.r, push.n_rows - 1u));
-    return t;
-}
-
-// Units past the end are read as the last one, and x there as 0.
-void fetch(Task t, uint first_unit, out Load load)
-{
-    uint last = push.n_cols / UNIT - 1u;
-    [[unroll]] for (uint i = 0u; i < MY_UNITS; i++)
-        load.scales[i] = load_scales(t.row, min(first_unit + t.step / UNIT_STEPS + i, last));
-    [[unroll]] for (uint i = 0u; i < MY_STEPS; i++)
-        load.bits[i] = load_bits(t.row, min(first_unit + (t.step + i) / UNIT_STEPS, last),
-                                 (t.step + i) % UNIT_STEPS);
-    [[unroll]] for (uint i = 0u; i < MY_QUADS; i++) {
-        uint q = t.chunk * CHUNK_QUADS + i, u = first_unit + q / (UNIT / 4u);
-        uint s = q / STEP_QUADS % UNIT_STEPS;
-        vec4 x = load_x(t.x_row + unit_column(min(u, last)) + s * STEP_COLUMNS +
-                        quad_column(q % STEP_QUADS));
-        load.x[i] = u <= last ? x : vec4(0.0);
-    }
-}
 
 #ifdef HALF
 // 2^n with magnitude * 2^n in [0.5, 1), and 1 / 2^n; for what is too small or large the nearest n

@@ -6,6 +6,21 @@
 #include "base/context.h"
 #include "device/vulkan/vk.h"
 
+// VK_KHR_cooperative_matrix, which headers before 1.3.255 do not have.
+#define MATRIX_FEATURES   ((VkStructureType)1000506000)
+#define MATRIX_PROPERTIES ((VkStructureType)1000506001)
+enum { MATRIX_FLOAT16 = 0, MATRIX_FLOAT32 = 1, MATRIX_SUBGROUP = 3, MAX_MATRICES = 64 };
+
+// VkCooperativeMatrixPropertiesKHR: a product of m x k and k x n added to m x n, by `scope` together.
+struct matrix_properties {
+    VkBaseOutStructure base;
+    uint32_t m, n, k, type_a, type_b, type_c, type_result;
+    VkBool32 saturating;
+    uint32_t scope;
+};
+typedef VkResult(VKAPI_PTR *get_matrix_properties)(VkPhysicalDevice physical, uint32_t *n,
+                                                   struct matrix_properties *properties);
+
 // Extensions we use, and the version that took each in (0: none has). `offset` is that of its
 // feature structure in struct smr_vk_features; 0: it has none, or we do not need it.
 static const struct extension {
@@ -34,6 +49,11 @@ static const struct extension {
     {"VK_KHR_shader_integer_dot_product", VK_API_VERSION_1_3,
      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
      offsetof(struct smr_vk_features, int_dot), offsetof(struct smr_vk_features, has_int_dot)},
+    {"VK_KHR_vulkan_memory_model", VK_API_VERSION_1_2,
+     VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES,
+     offsetof(struct smr_vk_features, memory_model), 0},
+    {"VK_KHR_cooperative_matrix", 0, MATRIX_FEATURES, offsetof(struct smr_vk_features, matrices),
+     0},
     {"VK_KHR_maintenance4", VK_API_VERSION_1_3, 0, 0,
      offsetof(struct smr_vk_features, has_maintenance_4)},
     {"VK_KHR_pipeline_executable_properties", 0,
@@ -99,6 +119,10 @@ static void drop_unused(struct smr_vk_features *features)
     features->storage_16.storageInputOutput16 = VK_FALSE;
     features->storage_8.uniformAndStorageBuffer8BitAccess = VK_FALSE;
     features->storage_8.storagePushConstant8 = VK_FALSE;
+    features->matrices.cooperativeMatrixRobustBufferAccess = VK_FALSE;
+    features->memory_model.vulkanMemoryModel &= features->matrices.cooperativeMatrix;
+    features->memory_model.vulkanMemoryModelDeviceScope = VK_FALSE;
+    features->memory_model.vulkanMemoryModelAvailabilityVisibilityChains = VK_FALSE;
 }
 
 static uint32_t version_of(struct smr_vk_instance *instance, VkPhysicalDevice physical)
@@ -171,6 +195,28 @@ static void query_properties(struct smr_vk_instance *instance, VkPhysicalDevice 
         chain(p, &p->host_import,
               VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT);
     instance->vk.vkGetPhysicalDeviceProperties2(physical, &p->base);
+}
+
+// Whether the device lists products of 16 x 16 matrices of f16 with sums in f32.
+static bool multiplies_matrices(struct smr_vk_instance *instance, VkPhysicalDevice physical,
+                                const struct smr_vk_features *features)
+{
+    if (!features->matrices.cooperativeMatrix || !features->memory_model.vulkanMemoryModel)
+        return false;
+    get_matrix_properties get = (get_matrix_properties)vkGetInstanceProcAddr(
+        instance->handle, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+    struct matrix_properties all[MAX_MATRICES];
+    uint32_t n = MAX_MATRICES;
+    for (uint32_t i = 0; i < n; i++)
+        all[i] = (struct matrix_properties){.base = {.sType = MATRIX_PROPERTIES}};
+    if (!get || get(physical, &n, all) < VK_SUCCESS)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (all[i].m == 16 && all[i].n == 16 && all[i].k == 16 && all[i].type_a == MATRIX_FLOAT16 &&
+            all[i].type_b == MATRIX_FLOAT16 && all[i].type_c == MATRIX_FLOAT32 &&
+            all[i].type_result == MATRIX_FLOAT32 && all[i].scope == MATRIX_SUBGROUP)
+            return true;
+    return false;
 }
 
 static uint64_t find_capabilities(const struct smr_vk_features *features,
@@ -249,6 +295,8 @@ void smr_vk_query_limits(struct smr_vk_instance *instance, const struct smr_vk_p
     fill_limits(&p, limits);
     bool timestamps = physical->timestamp_bits && p.base.properties.limits.timestampPeriod > 0.0f;
     limits->capabilities = find_capabilities(features, &p, timestamps);
+    if (multiplies_matrices(instance, physical->handle, features))
+        limits->capabilities |= SMR_CAP_MATRIX;
 
     const VkPhysicalDeviceProperties *base = &p.base.properties;
     char device[2 * VK_UUID_SIZE + 1], driver[2 * VK_UUID_SIZE + 1], cache[2 * VK_UUID_SIZE + 1];

@@ -85,6 +85,13 @@ const char *smr_vk_result_name(VkResult result);
 
 enum { SMR_VK_MAX_EXTENSIONS = 16 };
 
+// VkPhysicalDeviceCooperativeMatrixFeaturesKHR, which headers before 1.3.255 do not have.
+struct smr_vk_matrix_features {
+    VkStructureType sType;
+    void *pNext;
+    VkBool32 cooperativeMatrix, cooperativeMatrixRobustBufferAccess;
+};
+
 // What to enable, as vkGetPhysicalDeviceFeatures2() answered. The structures point at each other:
 // not to be copied.
 struct smr_vk_features {
@@ -95,6 +102,8 @@ struct smr_vk_features {
     VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size;
     VkPhysicalDeviceShaderSubgroupExtendedTypesFeatures subgroup_types;
     VkPhysicalDeviceShaderIntegerDotProductFeatures int_dot;
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model; // matrices need it
+    struct smr_vk_matrix_features matrices;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables; // costs nothing unused
     const char *extensions[SMR_VK_MAX_EXTENSIONS];
     uint32_t n_extensions;

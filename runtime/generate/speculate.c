@@ -75,13 +75,14 @@ void smr_speculator_finish(struct smr_speculator *speculator)
 // The time of a step with that many rows, in steps of one.
 static double cost_of(const struct smr_speculator *speculator, uint32_t step)
 {
-    double slope = prior_cost;
-    if (speculator->costs[step] > 0)
-        return speculator->costs[step];
-    for (uint32_t i = 0; i < step; i++) // as narrower ones let it expect
-        if (speculator->costs[i] > 0)
-            slope = (speculator->costs[i] - 1) / (row_counts[i] - 1);
-    return 1 + slope * (row_counts[step] - 1);
+    double known = 1;
+    uint32_t n_rows = 1;
+    for (uint32_t i = 0; i <= step; i++)
+        if (speculator->costs[i] > 0) {
+            known = speculator->costs[i];
+            n_rows = row_counts[i];
+        }
+    return known + prior_cost * (row_counts[step] - n_rows);
 }
 
 // Tokens that a step brings on average with n guesses.

@@ -125,7 +125,8 @@ static double simulate(uint32_t n, double slope, uint32_t right, bool known)
 
 static void guesses_that_do_not_help_cost_little(void **state)
 {
-    for (double slope = 0; slope < 1.2; slope += 0.05) {
+    for (int i = 0; i < 24; i++) {
+        double slope = 0.05 * i;
         assert_true(simulate(128, slope, 0, false) < 1.03);
         assert_true(simulate(128, slope, 0, true) < 1.03);
         assert_true(simulate(40, slope, 0, true) < 1.05); // one try is a large part of so few
@@ -164,6 +165,12 @@ static bool collect(void *user, const struct smr_generated *generated)
     return true;
 }
 
+static bool collect_some(void *user, const struct smr_generated *generated)
+{
+    struct text *text = user;
+    return collect(user, generated) && text->n % 7 != 3;
+}
+
 struct subject {
     struct test_memory memory;
     smr_context *context;
@@ -184,8 +191,10 @@ static void open_subject(struct subject *s, const char *name, uint32_t n_context
     s->context = test_context(&s->memory, getenv("SMR_TEST_CACHE"));
     s->model = smr_model_open(s->context, path);
     s->engine = s->model ? smr_engine_create(s->model, &params) : NULL;
-    if (!s->engine)
+    if (!s->engine) {
         fail_msg("%s: %s", name, smr_context_error(s->context));
+        exit(1); // for readers that do not know that the line above does not return
+    }
 }
 
 static void close_subject(struct subject *s)
@@ -230,15 +239,27 @@ static struct smr_generate_result generate(struct subject *s, struct smr_generat
     return result;
 }
 
-// With guesses and without; returns how many guesses were right.
+static void same_text(const struct text *a, const struct text *b)
+{
+    assert_int_equal(a->n, b->n);
+    assert_memory_equal(a->tokens, b->tokens, a->n * sizeof(*a->tokens));
+    assert_string_equal(a->bytes, b->bytes);
+}
+
+// With guesses and without, and with two steps in flight; returns how many guesses were right.
 static uint64_t compare(struct subject *s, const struct smr_generate_params *params)
 {
-    static struct text plain, guessed;
+    static struct text plain, guessed, ahead;
+    struct smr_generate_params in_flight = *params;
+    in_flight.n_in_flight = 2;
     struct smr_generate_result without = generate(s, *params, SMR_SPECULATE_NEVER, &plain);
     struct smr_generate_result with = generate(s, *params, SMR_SPECULATE_ALWAYS, &guessed);
-    assert_int_equal(plain.n, guessed.n);
-    assert_memory_equal(plain.tokens, guessed.tokens, plain.n * sizeof(*plain.tokens));
-    assert_string_equal(plain.bytes, guessed.bytes);
+    same_text(&plain, &guessed);
+    for (int when = SMR_SPECULATE_AUTO; when <= SMR_SPECULATE_NEVER; when++) {
+        struct smr_generate_result result = generate(s, in_flight, when, &ahead);
+        same_text(&plain, &ahead);
+        assert_int_equal(result.stop_reason, without.stop_reason);
+    }
     assert_int_equal(with.stop_reason, without.stop_reason);
     assert_int_equal(without.n_drafted, 0);
     assert_true(with.n_accepted <= with.n_drafted);
@@ -352,8 +373,10 @@ static void open_drafter(struct subject *s, const struct subject *text, const ch
     *s = (struct subject){.context = text->context};
     s->model = smr_model_open(s->context, path);
     s->engine = s->model ? smr_engine_create(s->model, &params) : NULL;
-    if (!s->engine)
+    if (!s->engine) {
         fail_msg("%s: %s", name, smr_context_error(s->context));
+        exit(1); // for readers that do not know that the line above does not return
+    }
 }
 
 static void close_drafter(struct subject *s, smr_session *session)
@@ -440,18 +463,45 @@ static bool watch_step(void *user, const struct smr_generated *generated)
 
 static void nothing_is_allocated_at_a_token(void **state)
 {
+    for (uint32_t n_in_flight = 1; n_in_flight <= 2; n_in_flight++) {
+        struct subject s;
+        struct watch watch = {.subject = &s};
+        struct smr_generate_params params = greedy(80);
+        struct smr_generate_result result;
+        open_subject(&s, "llama-text-bpe", 128);
+        params.speculation.when = SMR_SPECULATE_ALWAYS;
+        params.n_in_flight = n_in_flight;
+        params.callback = watch_step;
+        params.user = &watch;
+        smr_session *session = begin(&s);
+        assert_true(smr_generate(session, &params, &result));
+        assert_true(watch.n_checked > 40 && result.n_drafted > 0);
+        assert_true(result.n_submissions < 80);
+        smr_session_destroy(session);
+        close_subject(&s);
+    }
+}
+
+// Each step but the last is submitted once, and a text that goes on after it is the same.
+static void a_step_in_flight_may_be_for_nothing(void **state)
+{
     struct subject s;
-    struct watch watch = {.subject = &s};
-    struct smr_generate_params params = greedy(80);
-    struct smr_generate_result result;
-    open_subject(&s, "llama-text-bpe", 128);
-    params.speculation.when = SMR_SPECULATE_ALWAYS;
-    params.callback = watch_step;
-    params.user = &watch;
+    static struct text whole, part;
+    struct smr_generate_params params = greedy(40);
+    params.n_in_flight = 2;
+    open_subject(&s, "gemma3-d8-window8", 128);
+    struct smr_generate_result result = generate(&s, params, SMR_SPECULATE_NEVER, &whole);
+    assert_int_equal(result.n_submissions, 39);
     smr_session *session = begin(&s);
-    assert_true(smr_generate(session, &params, &result));
-    assert_true(watch.n_checked > 40 && result.n_drafted > 0);
-    assert_true(result.n_submissions < 80);
+    params.speculation.when = SMR_SPECULATE_NEVER;
+    params.callback = collect_some;
+    params.user = &part;
+    while (part.n < 40) { // cancelled again and again while a step is at work
+        params.n_predict = 40 - part.n;
+        assert_true(smr_generate(session, &params, &result));
+        assert_true(session->n_computed == session->n_tokens - 1);
+    }
+    same_text(&whole, &part);
     smr_session_destroy(session);
     close_subject(&s);
 }
@@ -465,19 +515,20 @@ static void every_failed_allocation_is_an_error(void **state)
     params.callback = collect;
     params.user = &text;
     bool done = false;
-    for (size_t fail_at = 1; !done; fail_at++) {
+    open_subject(&s, "llama-text-bpe", 64);
+    for (size_t n_more = 1; !done; n_more++) {
         struct smr_generate_result result;
         text = (struct text){0};
-        open_subject(&s, "llama-text-bpe", 64);
         smr_session *session = begin(&s);
-        s.memory.fail_at = s.memory.n_calls + fail_at;
+        s.memory.fail_at = s.memory.n_calls + n_more;
         done = smr_generate(session, &params, &result);
         if (!done)
             assert_int_equal(smr_context_status(s.context), SMR_ERROR_MEMORY);
+        smr_context_clear_error(s.context);
         done = done && s.memory.n_calls < s.memory.fail_at;
         smr_session_destroy(session);
-        close_subject(&s);
     }
+    close_subject(&s);
 }
 
 int main(int argc, char **argv)
@@ -494,6 +545,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(another_model_changes_no_text),
         cmocka_unit_test(another_vocabulary_is_an_error),
         cmocka_unit_test(nothing_is_allocated_at_a_token),
+        cmocka_unit_test(a_step_in_flight_may_be_for_nothing),
         cmocka_unit_test(every_failed_allocation_is_an_error),
     };
     if (argc > 1)

@@ -223,6 +223,7 @@ union push {
     struct smr_activate_push activate;
     struct smr_reduce_push reduce;
     struct smr_copy_pages_push copy_pages;
+    struct smr_pick_push pick;
     struct smr_route_push route;
     struct smr_experts_push experts;
     struct smr_combine_push combine;
@@ -306,6 +307,9 @@ static void model_push(enum smr_kernel_id id, const struct shape *m, union push 
         break;
     case SMR_KERNEL_COPY_PAGES:
         push->copy_pages = (struct smr_copy_pages_push){8, 64, m->n_kv_heads, m->head_dim / 2};
+        break;
+    case SMR_KERNEL_PICK:
+        push->pick = (struct smr_pick_push){smr_div_up(m->n_vocab, SMR_REDUCE_CHUNK), 1};
         break;
     case SMR_KERNEL_ROUTE:
         push->route = (struct smr_route_push){32, m->n_rows, 4, 32, 0};

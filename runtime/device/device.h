@@ -190,6 +190,8 @@ bool smr_list_read_timestamps(smr_list *list, uint32_t n, uint64_t *time_ns);
 // list that is still at work is waited for before it is submitted again.
 bool smr_device_submit(smr_device *device, smr_list *list);
 bool smr_device_wait(smr_device *device);
+// The same for what was submitted up to the last submission of `list`.
+bool smr_list_wait(smr_list *list);
 
 // What the host did for this device so far: a decode step must move only `n_submissions`. Buffers
 // and lists that move data for smr_buffer_write() and _read() count too.

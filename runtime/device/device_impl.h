@@ -102,7 +102,6 @@ struct smr_kernel {
     void *impl;
 };
 
-
 struct smr_list {
     smr_device *device;
     const char *name; // owned by list.c
@@ -125,9 +124,6 @@ bool smr_device_lose(smr_device *device, const char *format, ...) SMR_PRINTF(2, 
 
 // False, with an error, when the device was lost before.
 bool smr_device_alive(smr_device *device);
-
-// Sleep until `list` is done. False when the device is or gets lost.
-bool smr_list_wait(smr_list *list);
 
 // buffer.c: release what device->staging holds.
 void smr_staging_finish(smr_device *device);

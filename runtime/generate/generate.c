@@ -25,6 +25,7 @@ struct generation {
     uint32_t n_streams;
     struct smr_generate_result total; // times and counts of all streams together
     bool read_logits;
+    bool chain; // steps are submitted before the token between them is known
 };
 
 static uint32_t n_vocab(const struct generation *g)
@@ -156,20 +157,27 @@ static bool sample(struct generation *g, struct stream *stream, const struct smr
     return done;
 }
 
-// Sample from row `row` of the step that was just computed.
-static bool next_token(struct generation *g, struct stream *stream, uint32_t row)
+// Sample from what a step left.
+static bool take_token(struct generation *g, struct stream *stream,
+                       const struct smr_step_result *step)
 {
     const struct smr_session *session = stream->session;
-    struct smr_step_result step = smr_step_result(g->engine, row, g->read_logits);
     struct smr_generated generated = {0};
-    if (!sample(g, stream, &step, &generated.token))
+    if (!sample(g, stream, step, &generated.token))
         return false;
-    fill_logprobs(g, &step, &generated);
+    fill_logprobs(g, step, &generated);
     if (!accept(g, stream, &generated))
         return false;
     if (!go_on(g, stream->result, session->n_tokens))
         show_rest(g, stream);
     return true;
+}
+
+// Sample from row `row` of the step that was just computed.
+static bool next_token(struct generation *g, struct stream *stream, uint32_t row)
+{
+    struct smr_step_result step = smr_step_result(g->engine, row, g->read_logits);
+    return take_token(g, stream, &step);
 }
 
 static bool prefill(struct generation *g, smr_session *session)
@@ -212,14 +220,12 @@ static uint32_t count_rows(const struct generation *g, uint32_t n_rows, smr_sess
 // One step of a text by itself, with what may follow computed beside it. A token of the draft is right
 // when it is what the text goes on with anyway, chosen from the results of the row before it: so the
 // text is the one that steps without drafts make.
-static bool step_draft(struct generation *g, struct stream *stream)
+static bool step_draft(struct generation *g, struct stream *stream, struct smr_draft draft,
+                       uint64_t start)
 {
     smr_session *session = stream->session;
-    uint32_t left = g->params->n_predict - stream->result->n_generated, n_right = 0;
-    struct smr_draft draft;
-    uint64_t start = smr_time_ns();
-    if (!smr_speculator_draft(&g->speculator, session, stream->random, left - 1, &draft) ||
-        !smr_session_step_draft(session, draft, g->read_logits))
+    uint32_t n_right = 0;
+    if (!smr_session_step_draft(session, draft, g->read_logits))
         return false;
     uint64_t time_ns = smr_time_ns() - start;
     g->total.n_submissions++;
@@ -235,12 +241,55 @@ static bool step_draft(struct generation *g, struct stream *stream)
     return true;
 }
 
+static uint32_t n_left(const struct generation *g, const struct stream *stream)
+{
+    return g->params->n_predict - stream->result->n_generated;
+}
+
+// Whether there will be a token to read of one more step than `n`, and a place for what it computes.
+static bool can_submit(const struct generation *g, const struct stream *stream, uint32_t n)
+{
+    return n < n_left(g, stream) && (!n || smr_session_room(stream->session) >= n);
+}
+
+// Steps with two in flight, until the text ends or a guess is worth a step of its own.
+static bool step_chain(struct generation *g, struct stream *stream, uint64_t start)
+{
+    struct smr_chain chain = {.session = stream->session};
+    struct smr_draft draft = {.n = 0};
+    bool done = true;
+    do {
+        struct smr_step_result result;
+        while (done && !draft.n && !stream->result->stop_reason && chain.n < 2 &&
+               can_submit(g, stream, chain.n)) {
+            done = smr_chain_submit(&chain);
+            g->total.n_submissions += done;
+        }
+        done = done && smr_chain_wait(&chain, &result) && take_token(g, stream, &result);
+        uint64_t now = smr_time_ns();
+        smr_speculator_learn(&g->speculator, (struct smr_draft){.n_rows = 1}, 0, now - start);
+        start = now;
+        if (done && !draft.n && !stream->result->stop_reason)
+            done = smr_speculator_draft(&g->speculator, stream->session, stream->random,
+                                        n_left(g, stream) - 1, &draft);
+    } while (done && chain.n && !stream->result->stop_reason);
+    return smr_device_wait(g->engine->device) && done; // for what was computed too much
+}
+
 static bool decode_one(struct generation *g)
 {
-    while (!g->streams[0].result->stop_reason)
-        if (!step_draft(g, &g->streams[0]))
+    struct stream *stream = &g->streams[0];
+    while (!stream->result->stop_reason) {
+        struct smr_draft draft;
+        uint64_t start = smr_time_ns();
+        if (!smr_speculator_draft(&g->speculator, stream->session, stream->random,
+                                  n_left(g, stream) - 1, &draft))
             return false;
-    smr_session_trim(g->streams[0].session);
+        bool chain = g->chain && !draft.n;
+        if (!(chain ? step_chain(g, stream, start) : step_draft(g, stream, draft, start)))
+            return false;
+    }
+    smr_session_trim(stream->session);
     return true;
 }
 
@@ -271,6 +320,8 @@ static bool prepare_decode(struct generation *g)
                               .n_keys = g->streams[0].session->n_tokens,
                               .n_source = smr_session_source_size(g->streams[0].session),
                               .read_logits = g->read_logits};
+    if (g->chain)
+        return smr_chain_prepare(g->engine, &shape);
     return !n_rows || smr_schedule_prepare(g->engine->schedule, &shape);
 }
 
@@ -298,6 +349,17 @@ static bool run(struct generation *g, smr_session *session)
     return done;
 }
 
+// What a device can pick is the most likely token. Of a processor there is nothing to gain: it computes
+// as long as the host does.
+static bool wants_chain(const struct generation *g)
+{
+    const struct smr_generate_params *params = g->params;
+    bool gpu = smr_device_get_info(g->engine->device)->type <= SMR_DEVICE_INTEGRATED;
+    bool wanted = params->n_in_flight ? params->n_in_flight > 1 : gpu;
+    return wanted && g->n_streams == 1 && !g->read_logits && g->rules.forced_end < 0 &&
+           !params->speculation.draft;
+}
+
 static bool start(struct generation *g, smr_session *session)
 {
     const struct smr_generate_params *params = g->params;
@@ -310,6 +372,7 @@ static bool start(struct generation *g, smr_session *session)
         return false;
     g->read_logits =
         smr_rules_any(&g->rules) || smr_sampler_needs_logits(&params->sampling, params->n_logprobs);
+    g->chain = wants_chain(g);
     for (uint32_t i = 0; i < g->n_streams; i++) {
         struct stream *stream = &g->streams[i];
         stream->sample = i;

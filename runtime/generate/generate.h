@@ -4,6 +4,7 @@
 //     engine.c   a model on a device
 //     pages.c    the pool of KV cache pages
 //     session.c  one text: its tokens, prefill and decode steps
+//     chain.c    steps that are submitted before the token between them is known
 //     source.c   what an encoder-decoder model's texts are made from
 //     generate.c the loop of one text or of several samples: step, sample, stop, stream
 //     beam.c     the search for likely texts: beams, diverse beams
@@ -98,8 +99,33 @@ struct smr_draft {
 // that token are those of row 0, those of the draft follow. Counts the first row as computed: as a
 // token of the draft turns out to be the text's, the caller counts it too.
 bool smr_session_step_draft(smr_session *session, struct smr_draft draft, bool read_logits);
+// Have a page for `position`, maybe one behind the text's tokens, and describe it as the row of a step.
+bool smr_session_fill_row(smr_session *session, struct smr_row *row, uint32_t position);
 // Give back the pages in which nothing of the text was computed.
 void smr_session_trim(smr_session *session);
+
+// What a step leaves for the host, of one row.
+struct smr_step_result {
+    const float *logits;              // [n_vocab], NULL when they were not read
+    const struct smr_reduced *chunks; // [n_chunks]
+};
+
+// Steps of one text that are submitted, at most two: the later one goes on with the token that the
+// device picked in the one before. Zeroed but for the session it is empty.
+struct smr_chain {
+    smr_session *session; // its tokens are computed but for the last one
+    uint32_t n;
+    struct smr_shape shapes[2]; // oldest first
+};
+// Submit one more step; there is room for its token (smr_session_room()).
+bool smr_chain_submit(struct smr_chain *chain);
+// Wait for the oldest: its token counts as computed, and these are its results.
+bool smr_chain_wait(struct smr_chain *chain, struct smr_step_result *result);
+// Make the programs of chains now; `shape` has what they have in common.
+bool smr_chain_prepare(smr_engine *engine, const struct smr_shape *shape);
+
+// Tokens that can follow the last one: by the context, and by pages that are free.
+uint32_t smr_session_room(const smr_session *session);
 
 // ---- sources --------------------------------------------------------------------------------------
 
@@ -181,12 +207,6 @@ struct smr_sampler {
     struct smr_logprob *top;  // [n_top]
     const int32_t *forbidden; // [n_forbidden]; of the next token, the caller's
     size_t n_forbidden;
-};
-
-// What a step leaves for the host, of one row.
-struct smr_step_result {
-    const float *logits;              // [n_vocab], NULL when they were not read
-    const struct smr_reduced *chunks; // [n_chunks]
 };
 
 // Results of row `row` of the step that was computed last.

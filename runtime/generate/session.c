@@ -167,6 +167,15 @@ bool smr_check_sequences(const smr_engine *engine, uint32_t n, const char *what)
 
 // ---- steps --------------------------------------------------------------------------------------
 
+static struct smr_row row_of(const smr_session *session, uint32_t sequence, uint32_t position)
+{
+    uint32_t page = session->pages[position / SMR_PAGE_SIZE];
+    return (struct smr_row){.token = (uint32_t)session->tokens[position],
+                            .position = position,
+                            .slot = page * SMR_PAGE_SIZE + position % SMR_PAGE_SIZE,
+                            .sequence = sequence};
+}
+
 // Rows of the step, from `row` on, for the session's next n tokens. A draft's are among them.
 static bool fill_rows(smr_session *session, uint32_t sequence, uint32_t row, uint32_t n)
 {
@@ -176,14 +185,8 @@ static bool fill_rows(smr_session *session, uint32_t sequence, uint32_t row, uin
         return false;
     if (session->source)
         smr_source_place(session->source, sequence);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t position = begin + i;
-        uint32_t page = session->pages[position / SMR_PAGE_SIZE];
-        rows[i] = (struct smr_row){.token = (uint32_t)session->tokens[position],
-                                   .position = position,
-                                   .slot = page * SMR_PAGE_SIZE + position % SMR_PAGE_SIZE,
-                                   .sequence = sequence};
-    }
+    for (uint32_t i = 0; i < n; i++)
+        rows[i] = row_of(session, sequence, begin + i);
     return true;
 }
 
@@ -199,6 +202,17 @@ static bool copy_pages(smr_engine *engine, smr_session *const *sessions, uint32_
         if (sessions[i])
             sessions[i]->n_computed -= sessions[i]->n_computed % SMR_PAGE_SIZE;
     return false;
+}
+
+bool smr_session_fill_row(smr_session *session, struct smr_row *row, uint32_t position)
+{
+    bool ready = ensure_pages(session, 0, position, position + 1);
+    if (session->source)
+        smr_source_place(session->source, 0);
+    if (!copy_pages(session->engine, &session, 1) || !ready)
+        return false;
+    *row = row_of(session, 0, position);
+    return true;
 }
 
 // One submission: the next n_rows tokens, with the last one's logits if `last`.

@@ -119,15 +119,6 @@ static uint32_t choose(struct smr_speculator *speculator, uint32_t n)
     return chosen;
 }
 
-// Tokens that can follow the last one: by the context, and by pages that are free.
-static uint32_t room(const smr_session *session)
-{
-    const smr_engine *engine = session->engine;
-    uint64_t slots = (uint64_t)(session->n_pages + engine->pool.n_free) * SMR_PAGE_SIZE;
-    uint32_t most = slots < engine->n_context ? (uint32_t)slots : engine->n_context;
-    return most > session->n_tokens ? most - session->n_tokens : 0;
-}
-
 // Look up what may follow, in place; how many tokens there are.
 static uint32_t look_up(struct smr_speculator *speculator, smr_session *session, uint32_t max)
 {
@@ -143,7 +134,7 @@ bool smr_speculator_draft(struct smr_speculator *speculator, smr_session *sessio
 {
     struct smr_drafter *drafter = &speculator->drafter;
     *draft = (struct smr_draft){.n_rows = 1};
-    max = smr_min_u32(smr_min_u32(max, speculator->max), room(session));
+    max = smr_min_u32(smr_min_u32(max, speculator->max), smr_session_room(session));
     if (speculator->when == SMR_SPECULATE_NEVER || !max)
         return true;
     if (speculator->when == SMR_SPECULATE_AUTO && speculator->step_ns <= 0)

@@ -28,6 +28,7 @@ enum smr_kernel_id {
     SMR_KERNEL_ACTIVATE,
     SMR_KERNEL_REDUCE,
     SMR_KERNEL_COPY_PAGES,
+    SMR_KERNEL_PICK,
     SMR_KERNEL_ROUTE,
     SMR_KERNEL_EXPERTS,
     SMR_KERNEL_COMBINE,
@@ -195,6 +196,14 @@ struct smr_reduced {
 };
 struct smr_reduce_push {
     uint32_t n_cols, n_rows, in_stride;
+};
+
+// pick: per row the index of the greatest of its chunks' maxima, of equal ones the first: the token
+// that the host takes, too, where it is always the most likely one. So a step can be submitted before
+// the token that it goes on with is known.
+// Bindings: 0 struct smr_reduced [n_rows, n_chunks], of reduce; 1 out, u32 [n_rows].
+struct smr_pick_push {
+    uint32_t n_chunks, n_rows;
 };
 
 // copy_pages: copy the first n_slots slots of page `from` to page `to`, in the keys and the values of

@@ -449,16 +449,40 @@ const struct smr_kernel_desc smr_desc_reduce = {
     .groups = reduce_groups,
 };
 
-// ---- copy_pages -------------------------------------------------------------------------------
-
-enum { COPY_BLOCK = 1024 }; // words of a workgroup, as in copy_pages.comp
-
-static bool copy_pages_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
-                                  const void *push)
+static bool plain_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                             const void *push)
 {
     key->constants[0] = smr_workgroup_size_for(limits, 128, 16);
     return true;
 }
+
+// ---- pick -------------------------------------------------------------------------------------
+
+static void pick_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
+{
+    const struct smr_pick_push *p = push;
+    smr_spread_groups(p->n_rows, groups);
+}
+
+const struct smr_kernel_desc smr_desc_pick = {
+    .name = "pick",
+    .twin = smr_twin_pick,
+    .n_bindings = 2,
+    .push_size = sizeof(struct smr_pick_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_WRITE},
+    .types = smr_types_f32,
+    .n_types = SMR_COUNT(smr_types_f32),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-12, // the same numbers, in truth
+    .specialise = plain_specialise,
+    .groups = pick_groups,
+};
+
+// ---- copy_pages -------------------------------------------------------------------------------
+
+enum { COPY_BLOCK = 1024 }; // words of a workgroup, as in copy_pages.comp
 
 static void copy_pages_groups(const struct smr_kernel_key *key, const void *push,
                               uint32_t groups[3])
@@ -480,7 +504,7 @@ const struct smr_kernel_desc smr_desc_copy_pages = {
     .variants = smr_variants_plain,
     .n_variants = SMR_COUNT(smr_variants_plain),
     .tolerance = 1e-12, // the same bits, in truth
-    .specialise = copy_pages_specialise,
+    .specialise = plain_specialise,
     .groups = copy_pages_groups,
 };
 
@@ -498,6 +522,7 @@ static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
     [SMR_KERNEL_ACTIVATE] = &smr_desc_activate,
     [SMR_KERNEL_REDUCE] = &smr_desc_reduce,
     [SMR_KERNEL_COPY_PAGES] = &smr_desc_copy_pages,
+    [SMR_KERNEL_PICK] = &smr_desc_pick,
     [SMR_KERNEL_ROUTE] = &smr_desc_route,
     [SMR_KERNEL_EXPERTS] = &smr_desc_experts,
     [SMR_KERNEL_COMBINE] = &smr_desc_combine,

@@ -208,6 +208,14 @@ static bool reduce_case(const struct small *s, void *push)
     return s->number < 1;
 }
 
+static bool pick_case(const struct small *s, void *push)
+{
+    struct smr_pick_push *p = push;
+    p->n_chunks = 300;
+    p->n_rows = 2;
+    return s->number < 1;
+}
+
 static bool copy_pages_case(const struct small *s, void *push)
 {
     struct smr_copy_pages_push *p = push;
@@ -288,6 +296,7 @@ bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const 
         [SMR_KERNEL_ATTENTION_MERGE] = attention_merge_case,
         [SMR_KERNEL_ACTIVATE] = activate_case,
         [SMR_KERNEL_REDUCE] = reduce_case,
+        [SMR_KERNEL_PICK] = pick_case,
         [SMR_KERNEL_COPY_PAGES] = copy_pages_case,
         [SMR_KERNEL_ROUTE] = route_case,
         [SMR_KERNEL_EXPERTS] = experts_case,

@@ -124,6 +124,12 @@ static struct smr_work reduce_work(const struct question *q)
 }
 
 // All slots of all copies, though fewer may be asked for.
+static struct smr_work pick_work(const struct question *q)
+{
+    const struct smr_pick_push *p = q->push;
+    return (struct smr_work){.bytes = floats((double)p->n_rows * (4 * p->n_chunks + 1.0))};
+}
+
 static struct smr_work copy_pages_work(const struct question *q)
 {
     const struct smr_copy_pages_push *p = q->push;
@@ -185,6 +191,7 @@ struct smr_work smr_kernel_work(const struct smr_kernel_key *key, const void *pu
         [SMR_KERNEL_ATTENTION_MERGE] = attention_merge_work,
         [SMR_KERNEL_ACTIVATE] = activate_work,
         [SMR_KERNEL_REDUCE] = reduce_work,
+        [SMR_KERNEL_PICK] = pick_work,
         [SMR_KERNEL_COPY_PAGES] = copy_pages_work,
         [SMR_KERNEL_ROUTE] = route_work,
         [SMR_KERNEL_EXPERTS] = experts_work,

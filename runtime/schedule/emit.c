@@ -38,8 +38,18 @@ static uint32_t stride_of(const struct emitter *e, smr_id id)
 
 static struct smr_binding reduced_of(const struct emitter *e)
 {
-    smr_buffer *buffer = e->schedule->reduced;
-    return (struct smr_binding){buffer, 0, smr_buffer_size(buffer)};
+    const struct smr_schedule *schedule = e->schedule;
+    uint64_t odd = schedule->reduced_odd;
+    if (e->program->shape.chain == SMR_CHAIN_ODD)
+        return (struct smr_binding){schedule->reduced, odd,
+                                    smr_buffer_size(schedule->reduced) - odd};
+    return (struct smr_binding){schedule->reduced, 0, odd};
+}
+
+static struct smr_binding step_rows_of(const struct emitter *e)
+{
+    bool odd = e->program->shape.chain == SMR_CHAIN_ODD;
+    return odd ? e->schedule->rows_odd : e->schedule->rows;
 }
 
 // The memory behind a value that is not a weight.
@@ -51,7 +61,7 @@ static struct smr_binding binding_of(const struct emitter *e, smr_id id)
     case SMR_VALUE_CONSTANT:
         return schedule->placed[id].parts[0].binding;
     case SMR_VALUE_ROWS:
-        return schedule->rows;
+        return step_rows_of(e);
     case SMR_VALUE_PAGES:
         return schedule->pages;
     case SMR_VALUE_OUTPUTS:
@@ -106,12 +116,16 @@ static void emit_embed(struct emitter *e)
     const struct smr_value *value = &e->graph->values[e->op->weight];
     const uint32_t n_cols = cols_of(e, e->op->out);
     const bool made = value->kind == SMR_VALUE_CONSTANT; // one part of all rows
+    const bool picked = e->program->shape.chain > SMR_CHAIN_FIRST && !e->op->position;
+    struct smr_binding index = binding_of(e, e->op->in);
+    if (picked)
+        index = (struct smr_binding){e->schedule->picked, 0, 4};
     for (uint32_t i = 0; i < table->n_parts; i++) {
         const struct smr_part *part = &table->parts[i];
         struct smr_embed_push push = {
             .n_cols = n_cols,
             .n_rows = rows_of(e, e->op->out),
-            .index_stride = sizeof(struct smr_row) / 4,
+            .index_stride = picked ? 1 : sizeof(struct smr_row) / 4,
             .index_offset = (uint32_t)(e->op->position ? offsetof(struct smr_row, position) / 4
                                                        : offsetof(struct smr_row, token) / 4),
             .row_begin = part->row_begin - e->op->first_row,
@@ -120,9 +134,7 @@ static void emit_embed(struct emitter *e)
             .flags = e->op->add ? SMR_EMBED_ADD : 0,
             .scale = e->op->scale};
         emit(e, SMR_KERNEL_EMBED, made ? SMR_F32 : value->tensor->type,
-             (struct smr_binding[]){part->binding, binding_of(e, e->op->in),
-                                    binding_of(e, e->op->out)},
-             &push);
+             (struct smr_binding[]){part->binding, index, binding_of(e, e->op->out)}, &push);
     }
 }
 
@@ -278,7 +290,7 @@ static void emit_rope_store(struct emitter *e)
                                        .magnitude = e->op->scale,
                                        .eps = e->hparams->norm_eps};
     // Without rotation nothing is read or written of these two, but operands must not overlap.
-    struct smr_binding frequencies = e->schedule->rows, queries = reduced_of(e);
+    struct smr_binding frequencies = step_rows_of(e), queries = reduced_of(e);
     if (e->op->weight)
         frequencies = binding_of(e, e->op->weight);
     if (e->op->in)
@@ -295,7 +307,7 @@ static void emit_rope_store(struct emitter *e)
         push.k_norm = (uint32_t)(k.offset - norms.offset) / 4;
     }
     emit(e, SMR_KERNEL_ROPE_STORE, e->schedule->params.cache_type,
-         (struct smr_binding[]){e->schedule->rows, frequencies, queries, binding_of(e, e->op->in2),
+         (struct smr_binding[]){step_rows_of(e), frequencies, queries, binding_of(e, e->op->in2),
                                 binding_of(e, e->op->in3), cache_of(e, false), cache_of(e, true),
                                 norms},
          &push);
@@ -329,9 +341,9 @@ static void emit_attention(struct emitter *e)
                                        n_rows * (uint64_t)push.n_heads * push.n_splits *
                                            (push.head_dim + 2) * 4};
     emit(e, SMR_KERNEL_ATTENTION, schedule->params.cache_type,
-         (struct smr_binding[]){schedule->rows, full ? schedule->source_pages : schedule->pages, in,
-                                cache_of(e, false), cache_of(e, true), partial,
-                                full ? schedule->source_lengths : schedule->rows,
+         (struct smr_binding[]){step_rows_of(e), full ? schedule->source_pages : schedule->pages,
+                                in, cache_of(e, false), cache_of(e, true), partial,
+                                full ? schedule->source_lengths : step_rows_of(e),
                                 e->op->bias ? binding_of(e, e->op->bias) : in},
          &push);
     if (push.n_splits == 1)
@@ -418,6 +430,12 @@ static void emit_reduce(struct emitter *e)
                                    .in_stride = stride_of(e, e->op->in)};
     emit(e, SMR_KERNEL_REDUCE, SMR_F32,
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
+    if (e->program->shape.chain == SMR_CHAIN_NONE)
+        return;
+    struct smr_pick_push pick = {.n_chunks = smr_div_up(push.n_cols, SMR_REDUCE_CHUNK),
+                                 .n_rows = 1};
+    emit(e, SMR_KERNEL_PICK, SMR_F32,
+         (struct smr_binding[]){binding_of(e, e->op->out), {e->schedule->picked, 0, 4}}, &pick);
 }
 
 bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *program,

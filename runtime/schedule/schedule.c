@@ -119,7 +119,8 @@ static bool make(struct smr_schedule *schedule, struct smr_program *program,
 static bool same_shape(const struct smr_shape *a, const struct smr_shape *b)
 {
     return a->n_rows == b->n_rows && a->n_outputs == b->n_outputs && a->n_keys == b->n_keys &&
-           a->n_source == b->n_source && a->read_logits == b->read_logits && a->encode == b->encode;
+           a->n_source == b->n_source && a->read_logits == b->read_logits && a->chain == b->chain &&
+           a->encode == b->encode;
 }
 
 // The program of a shape; when it is not there, the one that was not used for longest makes room.
@@ -160,13 +161,24 @@ bool smr_schedule_prepare(struct smr_schedule *schedule, const struct smr_shape 
     return get(schedule, shape) != NULL;
 }
 
-bool smr_schedule_run(struct smr_schedule *schedule, const struct smr_shape *shape)
+bool smr_schedule_submit(struct smr_schedule *schedule, const struct smr_shape *shape)
 {
     struct smr_program *program = get(schedule, shape);
     if (!program)
         return false;
     program->last_use = ++schedule->n_runs;
-    return smr_device_submit(schedule->device, program->list) && smr_device_wait(schedule->device);
+    return smr_device_submit(schedule->device, program->list);
+}
+
+bool smr_schedule_wait(struct smr_schedule *schedule, const struct smr_shape *shape)
+{
+    struct smr_program *program = get(schedule, shape);
+    return program && smr_list_wait(program->list);
+}
+
+bool smr_schedule_run(struct smr_schedule *schedule, const struct smr_shape *shape)
+{
+    return smr_schedule_submit(schedule, shape) && smr_device_wait(schedule->device);
 }
 
 // ---- what all steps share ---------------------------------------------------------------------------
@@ -182,6 +194,7 @@ static bool create_step(struct smr_schedule *schedule)
         uint64_t size;
     } parts[] = {
         {&schedule->rows, n_rows * sizeof(struct smr_row)},
+        {&schedule->rows_odd, sizeof(struct smr_row)},
         {&schedule->pages, n_sequences * params->max_pages * 4},
         {&schedule->outputs, params->max_outputs * 4ull},
         {&schedule->copies, n_sequences * sizeof(struct smr_page_copy)},
@@ -202,11 +215,13 @@ static bool create_step(struct smr_schedule *schedule)
 static bool create_reduced(struct smr_schedule *schedule)
 {
     uint32_t n_vocab = schedule->graph->values[schedule->graph->logits].n_cols;
-    uint64_t n_chunks = smr_div_up(n_vocab, SMR_REDUCE_CHUNK);
-    schedule->reduced = create_buffer(
-        schedule, schedule->params.max_outputs * n_chunks * sizeof(struct smr_reduced),
-        SMR_MEMORY_READBACK, "reduced logits");
-    return schedule->reduced != NULL;
+    uint64_t row_size = smr_div_up(n_vocab, SMR_REDUCE_CHUNK) * sizeof(struct smr_reduced);
+    schedule->reduced_odd = smr_align_up(schedule->params.max_outputs * row_size,
+                                         smr_device_limits(schedule->device)->binding_alignment);
+    schedule->reduced = create_buffer(schedule, schedule->reduced_odd + row_size,
+                                      SMR_MEMORY_READBACK, "reduced logits");
+    schedule->picked = create_buffer(schedule, 4, SMR_MEMORY_DEVICE, "picked token");
+    return schedule->reduced && schedule->picked;
 }
 
 // Bytes of the keys, or the values, of one layer.
@@ -384,6 +399,7 @@ void smr_schedule_destroy(struct smr_schedule *schedule)
     destroy_cache(schedule);
     smr_buffer_destroy(schedule->step);
     smr_buffer_destroy(schedule->reduced);
+    smr_buffer_destroy(schedule->picked);
     smr_buffer_destroy(schedule->logits);
     smr_buffer_destroy(schedule->arena);
     smr_free(schedule->context, schedule->weights);
@@ -394,6 +410,18 @@ void smr_schedule_destroy(struct smr_schedule *schedule)
 struct smr_row *smr_schedule_rows(struct smr_schedule *schedule)
 {
     return smr_buffer_data(schedule->step);
+}
+
+struct smr_row *smr_schedule_rows_odd(struct smr_schedule *schedule)
+{
+    uint8_t *step = smr_buffer_data(schedule->step);
+    return (struct smr_row *)(step + schedule->rows_odd.offset);
+}
+
+const struct smr_reduced *smr_schedule_reduced_odd(struct smr_schedule *schedule)
+{
+    const uint8_t *reduced = smr_buffer_data(schedule->reduced);
+    return (const struct smr_reduced *)(reduced + schedule->reduced_odd);
 }
 
 uint32_t *smr_schedule_pages(struct smr_schedule *schedule)

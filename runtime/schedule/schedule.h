@@ -44,6 +44,16 @@ struct smr_schedule *smr_schedule_create(smr_device *device, struct smr_kernel_s
                                          const struct smr_schedule_params *params);
 void smr_schedule_destroy(struct smr_schedule *schedule);
 
+// Steps of one row can follow each other without the host knowing the tokens between them: each of a
+// chain picks the most likely token for the next. Two of them have rows and results of their own, so
+// that one is computed while the other's result is read.
+enum smr_chain_step {
+    SMR_CHAIN_NONE,
+    SMR_CHAIN_FIRST, // of the token in its row
+    SMR_CHAIN_ODD,   // of the token that was picked before; rows and results: _odd()
+    SMR_CHAIN_EVEN,
+};
+
 // What makes two steps use the same program.
 struct smr_shape {
     uint32_t n_rows;    // 1 to max_rows
@@ -51,7 +61,8 @@ struct smr_shape {
     uint32_t n_keys;    // the longest sequence in the step, this step included
     bool read_logits;   // copy logits to where the host can read them
     uint32_t n_source;  // the longest source that is attended to; 0 without an encoder
-    bool encode;        // the encoder's part of the graph: n_rows is up to max_source, no outputs
+    enum smr_chain_step chain;
+    bool encode; // the encoder's part of the graph: n_rows is up to max_source, no outputs
 };
 
 // What the host fills in before a step...
@@ -64,14 +75,20 @@ uint32_t *smr_schedule_source_pages(struct smr_schedule *schedule);
 uint32_t *smr_schedule_source_lengths(struct smr_schedule *schedule);
 // ...and reads after it. Logits only where the shape said so.
 const struct smr_reduced *smr_schedule_reduced(
-    struct smr_schedule *schedule);                              // [n_outputs, chunks]
-const float *smr_schedule_logits(struct smr_schedule *schedule); // [n_outputs, n_vocab]
+    struct smr_schedule *schedule);                                   // [n_outputs, chunks]
+const float *smr_schedule_logits(struct smr_schedule *schedule);      // [n_outputs, n_vocab]
+struct smr_row *smr_schedule_rows_odd(struct smr_schedule *schedule); // [1]
+const struct smr_reduced *smr_schedule_reduced_odd(struct smr_schedule *schedule); // [1, chunks]
 
 // Make the program of a shape now, compiling its kernels, so that the first step does not wait.
 bool smr_schedule_prepare(struct smr_schedule *schedule, const struct smr_shape *shape);
 
 // Submit a step and wait for it, asleep. Makes the program when it is not there yet.
 bool smr_schedule_run(struct smr_schedule *schedule, const struct smr_shape *shape);
+// The two halves of it. Until the wait, the step's rows stay as they are, and no other step of the
+// same shape is submitted.
+bool smr_schedule_submit(struct smr_schedule *schedule, const struct smr_shape *shape);
+bool smr_schedule_wait(struct smr_schedule *schedule, const struct smr_shape *shape);
 
 // Copy the beginnings of pages to other pages, in every layer, before the step that is run next: for
 // pages that two texts share and one of them is about to write. Fill in n <= max_sequences entries

@@ -76,9 +76,11 @@ struct smr_schedule {
     // The same for sources, [2 * (n_layers + 1)], the encoder's own last; NULL without an encoder.
     smr_buffer **source_cache;
     smr_buffer *step; // what the host fills in
-    struct smr_binding rows, pages, outputs, copies, source_pages, source_lengths;
+    struct smr_binding rows, rows_odd, pages, outputs, copies, source_pages, source_lengths;
     smr_list *copy_list;          // made on first need
     smr_buffer *reduced, *logits; // READBACK; logits made on first need
+    uint64_t reduced_odd;         // byte of `reduced` where the results of odd steps begin
+    smr_buffer *picked;           // the token of the next step of a chain
     smr_buffer *arena;
 
     struct smr_program programs[SMR_MAX_PROGRAMS];

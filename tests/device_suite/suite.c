@@ -97,21 +97,14 @@ static const struct {
     enum smr_kernel_id id;
     void (*run)(struct suite *s);
 } tables[] = {
-    {SMR_KERNEL_EMBED, suite_embed},
-    {SMR_KERNEL_MATVEC, suite_matvec},
-    {SMR_KERNEL_MATMUL, suite_matmul},
-    {SMR_KERNEL_NORM, suite_norm},
-    {SMR_KERNEL_QUANTIZE, suite_quantize},
-    {SMR_KERNEL_ROPE_STORE, suite_rope_store},
-    {SMR_KERNEL_ATTENTION, suite_attention},
-    {SMR_KERNEL_ATTENTION_MERGE, suite_attention_merge},
-    {SMR_KERNEL_ACTIVATE, suite_activate},
-    {SMR_KERNEL_REDUCE, suite_reduce},
-    {SMR_KERNEL_COPY_PAGES, suite_copy_pages},
-    {SMR_KERNEL_ROUTE, suite_route},
-    {SMR_KERNEL_EXPERTS, suite_experts},
-    {SMR_KERNEL_COMBINE, suite_combine},
-    {SMR_KERNEL_PROBE_READ, suite_probe_read},
+    {SMR_KERNEL_EMBED, suite_embed},           {SMR_KERNEL_MATVEC, suite_matvec},
+    {SMR_KERNEL_MATMUL, suite_matmul},         {SMR_KERNEL_NORM, suite_norm},
+    {SMR_KERNEL_QUANTIZE, suite_quantize},     {SMR_KERNEL_ROPE_STORE, suite_rope_store},
+    {SMR_KERNEL_ATTENTION, suite_attention},   {SMR_KERNEL_ATTENTION_MERGE, suite_attention_merge},
+    {SMR_KERNEL_ACTIVATE, suite_activate},     {SMR_KERNEL_REDUCE, suite_reduce},
+    {SMR_KERNEL_COPY_PAGES, suite_copy_pages}, {SMR_KERNEL_PICK, suite_pick},
+    {SMR_KERNEL_ROUTE, suite_route},           {SMR_KERNEL_EXPERTS, suite_experts},
+    {SMR_KERNEL_COMBINE, suite_combine},       {SMR_KERNEL_PROBE_READ, suite_probe_read},
     {SMR_KERNEL_PROBE_MATH, suite_probe_math},
 };
 

@@ -1,0 +1,67 @@
+// chain.c - steps that are submitted before the token between them is known: the device picks it.
+//
+// Between a step's end and the next one's begin a device waits until the host has woken up, read the
+// token and submitted. With two steps submitted it goes on meanwhile. Where a token then ends the text,
+// the step after it was computed for nothing: its slots in the cache count as not computed.
+#include "generate/generate.h"
+
+#include <assert.h>
+
+uint32_t smr_session_room(const smr_session *session)
+{
+    const smr_engine *engine = session->engine;
+    uint64_t slots = (uint64_t)(session->n_pages + engine->pool.n_free) * SMR_PAGE_SIZE;
+    uint32_t most = slots < engine->n_context ? (uint32_t)slots : engine->n_context;
+    return most > session->n_tokens ? most - session->n_tokens : 0;
+}
+
+static enum smr_chain_step next_step(const struct smr_chain *chain)
+{
+    if (!chain->n)
+        return SMR_CHAIN_FIRST;
+    return chain->shapes[chain->n - 1].chain == SMR_CHAIN_ODD ? SMR_CHAIN_EVEN : SMR_CHAIN_ODD;
+}
+
+bool smr_chain_submit(struct smr_chain *chain)
+{
+    smr_session *session = chain->session;
+    struct smr_schedule *schedule = session->engine->schedule;
+    uint32_t position = session->n_computed + chain->n;
+    struct smr_shape shape = {.n_rows = 1,
+                              .n_outputs = 1,
+                              .n_keys = position + 1,
+                              .n_source = smr_session_source_size(session),
+                              .chain = next_step(chain)};
+    assert(chain->n < SMR_COUNT(chain->shapes));
+    smr_schedule_outputs(schedule)[0] = 0;
+    struct smr_row *row = shape.chain == SMR_CHAIN_ODD ? smr_schedule_rows_odd(schedule)
+                                                       : smr_schedule_rows(schedule);
+    if (!smr_session_fill_row(session, row, position) || !smr_schedule_submit(schedule, &shape))
+        return false;
+    chain->shapes[chain->n++] = shape;
+    return true;
+}
+
+bool smr_chain_wait(struct smr_chain *chain, struct smr_step_result *result)
+{
+    struct smr_schedule *schedule = chain->session->engine->schedule;
+    const struct smr_shape shape = chain->shapes[0];
+    if (!smr_schedule_wait(schedule, &shape))
+        return false;
+    *result = (struct smr_step_result){.chunks = shape.chain == SMR_CHAIN_ODD
+                                                     ? smr_schedule_reduced_odd(schedule)
+                                                     : smr_schedule_reduced(schedule)};
+    chain->shapes[0] = chain->shapes[1];
+    chain->n--;
+    chain->session->n_computed++;
+    return true;
+}
+
+bool smr_chain_prepare(smr_engine *engine, const struct smr_shape *shape)
+{
+    struct smr_shape copy = *shape;
+    for (copy.chain = SMR_CHAIN_FIRST; copy.chain <= SMR_CHAIN_EVEN; copy.chain++)
+        if (!smr_schedule_prepare(engine->schedule, &copy))
+            return false;
+    return true;
+}

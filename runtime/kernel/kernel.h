@@ -308,11 +308,11 @@ struct smr_variant {
     const char *name;      // "plain", "subgroup"
     const char *defines;   // "#define USE_SUBGROUP 1\n" or ""
     uint64_t capabilities; // bits of enum smr_capability it needs
+    double tolerance;      // where it is not the row's: as that, and greater; 0: the row's
+    uint32_t types;        // it is for these alone, bits 1 << enum smr_type; 0: for all of the row
     bool gpu;              // not chosen on a processor, where it runs and is slower
     bool narrow;           // rounds activations to 16 or 8 bits inside
-    double tolerance;      // where it is not the row's: as that, and greater; 0: the row's
     bool quantized;        // of matvec: reads what kernel quantize makes of x, before each dispatch
-    uint32_t types;        // it is for these alone, bits 1 << enum smr_type; 0: for all of the row
 };
 
 // What decides how fast a dispatch is: sizes, which a push has among other things.

@@ -326,6 +326,16 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
     return true;
 }
 
+// Fewer rows of weights: more workgroups, and fewer registers for each.
+static bool team_vary(struct smr_kernel_key *key, uint32_t least_rows, uint32_t i)
+{
+    const uint32_t rows = i < 2 ? key->constants[2] >> (i + 1) : 0;
+    if (rows < least_rows)
+        return false;
+    key->constants[2] = rows;
+    return true;
+}
+
 // Other workgroup sizes, and numbers of rows of weights of a workgroup: the nearest first.
 static bool matvec_vary(struct smr_kernel_key *key, const struct smr_limits *limits,
                         const void *push, uint32_t i)
@@ -337,6 +347,8 @@ static bool matvec_vary(struct smr_kernel_key *key, const struct smr_limits *lim
     const struct smr_matmul_push *p = push;
     const uint32_t least_rows = p->flags & SMR_MATVEC_GATED ? 2 : 1, usual = key->constants[0],
                    usual_rows = key->constants[2];
+    if (key->variant == MATVEC_WIDE || key->variant == MATVEC_DOT)
+        return team_vary(key, least_rows, i);
     if (key->variant != MATVEC_SUBGROUP && key->variant != MATVEC_UNROLLED)
         return false;
     for (uint32_t n = 0; n < SMR_COUNT(steps); n++) {

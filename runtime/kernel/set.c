@@ -553,7 +553,7 @@ static bool dispatch_quantize(struct smr_kernel_set *set, smr_list *list, const 
     const struct smr_quantize_push p = quantize_push(push);
     const struct smr_buffer_params params = {.size = SMR_QUANTIZED_SIZE,
                                              .name = "quantised activations"};
-    struct smr_kernel_key key;
+    struct smr_kernel_key key = {.id = SMR_KERNEL_QUANTIZE};
     if (!set->quantized && !(set->quantized = smr_buffer_create(set->device, &params)))
         return false;
     const uint64_t size =

@@ -4,7 +4,7 @@
 // w: rows of blocks, see lib/weights.glsl. x, y: f32 with a stride between rows.
 // A workgroup makes OUT_ROWS rows of y's columns, for all r. Its invocations walk along the columns
 // of w, neighbours taking neighbouring units; then their partial sums are added up. For processors
-// there are lib/lanes.glsl and lib/runs.glsl instead.
+// there are lib/lanes.glsl and lib/dots.glsl instead.
 #include "lib/weights.glsl"
 #ifndef EXPERTS
 #define FUSES 1 // norms, gates, parts
@@ -12,7 +12,7 @@
 #include "lib/matmul.glsl"
 
 #ifdef USE_RUNS
-#include "lib/runs.glsl"
+#include "lib/dots.glsl"
 
 void main()
 {
@@ -23,12 +23,7 @@ void main()
     uint step = GATED ? 2u : 1u, n_steps = push.n_out / step;
     uint n = (n_steps + gl_NumWorkGroups.x - 1u) / gl_NumWorkGroups.x * step;
     uint first = min(gl_WorkGroupID.x * n, push.n_out);
-#ifdef EXPERTS
-    multiply_rows(first, min(n, push.n_out - first), 0u);
-#else
-    for (uint r = 0u; r < push.n_rows; r++)
-        multiply_rows(first, min(n, push.n_out - first), r);
-#endif
+    multiply_rows(first, min(n, push.n_out - first));
 }
 #elif defined(USE_LANES)
 #include "lib/lanes.glsl"

@@ -153,6 +153,9 @@ static uint32_t lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
 // Rows of x of a workgroup of matmul, rounded up to whole passes: decoded weights are used that often.
 enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8, RUNS_TILE_ROWS = 64 };
 
+// Columns that share a scale, at least; so many groups there is room for, and most columns.
+enum { DOTS_GROUP = 16, DOTS_LEAST_GROUPS = 512, DOTS_MOST_COLS = 65536 };
+
 // Bytes of weights: lane_base() of shaders/lib leaves out the last 256 of 4 GiB.
 #define RUNS_MAX_SIZE (UINT32_MAX - 255)
 
@@ -163,6 +166,24 @@ static bool runs_specialise(struct smr_kernel_key *key, const struct smr_limits 
     key->constants[0] = 1;
     return smr_limits_want_runs(limits) &&
            p->n_out * smr_type_size((enum smr_type)key->type, p->n_cols) <= RUNS_MAX_SIZE;
+}
+
+// The least power of two that is not below n.
+static uint32_t power_of_two(uint32_t n)
+{
+    uint32_t power = 1;
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
+// The same for matvec: rows of x, of which some may not be there, and room for the groups of a row.
+static bool dots_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                            const struct smr_matmul_push *p)
+{
+    key->constants[1] = power_of_two(p->n_rows);
+    key->constants[2] = power_of_two(smr_max_u32(p->n_cols / DOTS_GROUP, DOTS_LEAST_GROUPS));
+    return p->n_cols <= DOTS_MOST_COLS && runs_specialise(key, limits, p);
 }
 
 // Enough workgroups for the processor's threads, each with enough to do.
@@ -299,7 +320,7 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
         return lanes_specialise(key, limits, p->n_rows);
     if (key->variant == MATVEC_RUNS) {
         key->constants[6] = normed ? p->n_cols : 1;
-        return key->constants[6] <= MATVEC_RUNS_MAX_NORM && runs_specialise(key, limits, p);
+        return key->constants[6] <= MATVEC_RUNS_MAX_NORM && dots_specialise(key, limits, p);
     }
     if (key->variant == MATVEC_WIDE)
         return team_specialise(key, limits, p);

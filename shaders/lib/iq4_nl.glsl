@@ -65,4 +65,17 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
 {
     return t.d * level(uint(weight_bytes[lane_base(row + 18u * u + 2u) + l]) >> 4u * p & 15u);
 }
+
+const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 18u;
+#define NO_MINIMUM 1
+
+Groups load_groups(uint at)
+{
+    return one_group(f16_to_f32(load_u16(at)), 0.0);
+}
+
+float quant(uint at, uint c, uint l)
+{
+    return level(uint(weight_bytes[at + 2u + l]) >> c / 4u & 15u);
+}
 #endif

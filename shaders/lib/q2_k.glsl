@@ -53,4 +53,23 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     int q = int(weight_bytes[lane_base(row + 84u * (u >> 2) + 16u + 16u * (u & 3u)) + l]) >> 2u * p & 3;
     return t.groups[p] * float(q) - t.minimums[p];
 }
+
+const uint SPAN = 256u, GROUPS = 16u, SPAN_SIZE = 84u;
+
+Groups load_groups(uint at)
+{
+    Groups groups;
+    float d = f16_to_f32(load_u16(at + 80u)), m = f16_to_f32(load_u16(at + 82u));
+    [[dont_unroll]] for (uint g = 0u; g < GROUPS; g++) {
+        int s = int(weight_bytes[at + g]);
+        groups.scale[g] = d * float(s & 15);
+        groups.minimum[g] = m * float(s >> 4);
+    }
+    return groups;
+}
+
+float quant(uint at, uint c, uint l)
+{
+    return float(int(weight_bytes[at + 16u + c / 128u * 32u + c % 32u + l]) >> (c / 32u & 3u) * 2u & 3);
+}
 #endif

@@ -68,4 +68,26 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     int high = int(weight_bytes[lane_base(block + 16u * (u & 1u)) + l]) >> 2u * (u & 2u) + p & 1;
     return t.groups[p] * float(q | high << 2) - 4.0 * t.groups[p];
 }
+
+const uint SPAN = 256u, GROUPS = 16u, SPAN_SIZE = 110u;
+
+Groups load_groups(uint at)
+{
+    Groups groups;
+    float d = f16_to_f32(load_u16(at + 108u));
+    [[dont_unroll]] for (uint g = 0u; g < GROUPS; g++) {
+        int low = int(weight_bytes[at + 96u + (g & 7u)]) >> (g >> 3 << 2) & 15;
+        int high = int(weight_bytes[at + 104u + (g & 3u)]) >> (g >> 2 << 1) & 3;
+        groups.scale[g] = d * float((low | high << 4) - 32);
+        groups.minimum[g] = 4.0 * groups.scale[g];
+    }
+    return groups;
+}
+
+float quant(uint at, uint c, uint l)
+{
+    int q = int(weight_bytes[at + 32u + c / 128u * 32u + c % 32u + l]) >> (c / 32u & 3u) * 2u & 3;
+    int high = int(weight_bytes[at + c % 32u + l]) >> c / 32u & 1;
+    return float(q | high << 2);
+}
 #endif

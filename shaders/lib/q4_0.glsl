@@ -53,6 +53,19 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     int q = int(weight_bytes[lane_base(row + 18u * u + 2u) + l]) >> 4u * p & 15;
     return t.d * float(q) - 8.0 * t.d;
 }
+
+const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 18u;
+
+Groups load_groups(uint at)
+{
+    float d = f16_to_f32(load_u16(at));
+    return one_group(d, 8.0 * d);
+}
+
+float quant(uint at, uint c, uint l)
+{
+    return float(int(weight_bytes[at + 2u + l]) >> c / 4u & 15);
+}
 #endif
 
 #ifdef USE_WIDE

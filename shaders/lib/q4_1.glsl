@@ -47,4 +47,16 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     int q = int(weight_bytes[lane_base(row + 20u * u + 4u) + l]) >> 4u * p & 15;
     return t.d * float(q) + t.m;
 }
+
+const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 20u;
+
+Groups load_groups(uint at)
+{
+    return one_group(f16_to_f32(load_u16(at)), -f16_to_f32(load_u16(at + 2u)));
+}
+
+float quant(uint at, uint c, uint l)
+{
+    return float(int(weight_bytes[at + 4u + l]) >> c / 4u & 15);
+}
 #endif

@@ -55,6 +55,18 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     vec2 group = p == 0u ? t.groups.xy : t.groups.zw;
     return group.x * float(q) - group.y;
 }
+
+const uint SPAN = 256u, GROUPS = 8u, SPAN_SIZE = 144u;
+
+Groups load_groups(uint at)
+{
+    return groups_k(at);
+}
+
+float quant(uint at, uint c, uint l)
+{
+    return float(int(weight_bytes[at + 16u + c / 64u * 32u + c % 32u + l]) >> (c / 32u & 1u) * 4u & 15);
+}
 #endif
 
 #ifdef USE_WIDE

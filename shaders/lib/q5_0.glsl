@@ -64,4 +64,19 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     int high = int((p == 0u ? t.high << 16 : t.high) >> l + 12u & 16u);
     return t.d * float(q | high) - 16.0 * t.d;
 }
+
+const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 22u;
+
+Groups load_groups(uint at)
+{
+    float d = f16_to_f32(load_u16(at));
+    return one_group(d, 16.0 * d);
+}
+
+float quant(uint at, uint c, uint l)
+{
+    uint high = load_u16(at + 2u) | load_u16(at + 4u) << 16;
+    uint bit = (c == 0u ? high << 4 : high >> 12) >> l & 16u;
+    return float(int(uint(weight_bytes[at + 6u + l]) >> c / 4u & 15u | bit));
+}
 #endif

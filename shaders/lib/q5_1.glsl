@@ -51,4 +51,18 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     int high = int((p == 0u ? t.high << 16 : t.high) >> l + 12u & 16u);
     return t.d * float(q | high) + t.m;
 }
+
+const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 24u;
+
+Groups load_groups(uint at)
+{
+    return one_group(f16_to_f32(load_u16(at)), -f16_to_f32(load_u16(at + 2u)));
+}
+
+float quant(uint at, uint c, uint l)
+{
+    uint high = load_u16(at + 4u) | load_u16(at + 6u) << 16;
+    uint bit = (c == 0u ? high << 4 : high >> 12) >> l & 16u;
+    return float(int(uint(weight_bytes[at + 8u + l]) >> c / 4u & 15u | bit));
+}
 #endif

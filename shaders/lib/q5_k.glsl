@@ -58,4 +58,18 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     vec2 group = p == 0u ? t.groups.xy : t.groups.zw;
     return group.x * float(q | high) - group.y;
 }
+
+const uint SPAN = 256u, GROUPS = 8u, SPAN_SIZE = 176u;
+
+Groups load_groups(uint at)
+{
+    return groups_k(at);
+}
+
+float quant(uint at, uint c, uint l)
+{
+    int q = int(weight_bytes[at + 48u + c / 64u * 32u + c % 32u + l]) >> (c / 32u & 1u) * 4u & 15;
+    int high = int(weight_bytes[at + 16u + c % 32u + l]) >> c / 32u & 1;
+    return float(q | high << 4);
+}
 #endif

@@ -69,6 +69,27 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     int high = int(weight_bytes[lane_base(high_at) + l]) << 4 >> 2u * p & 48;
     return t.groups[p] * float(low | high) - 32.0 * t.groups[p];
 }
+
+const uint SPAN = 256u, GROUPS = 16u, SPAN_SIZE = 210u;
+
+Groups load_groups(uint at)
+{
+    Groups groups;
+    float d = f16_to_f32(load_u16(at + 208u));
+    [[dont_unroll]] for (uint g = 0u; g < GROUPS; g++) {
+        groups.scale[g] = d * float(int(weight_bytes[at + 192u + g]) << 24 >> 24);
+        groups.minimum[g] = 32.0 * groups.scale[g];
+    }
+    return groups;
+}
+
+float quant(uint at, uint c, uint l)
+{
+    uint h = c / 128u, g = c / 32u & 3u;
+    int low = int(weight_bytes[at + 64u * h + 32u * (g & 1u) + c % 32u + l]) >> 2u * (g & 2u) & 15;
+    int high = int(weight_bytes[at + 128u + 32u * h + c % 32u + l]) >> 2u * g & 3;
+    return float(low | high << 4);
+}
 #endif
 
 #if defined(USE_WIDE) || defined(USE_DOT)

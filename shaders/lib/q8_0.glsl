@@ -51,6 +51,19 @@ float run_weight(Scales t, uint row, uint u, uint p, uint l)
     int q = int(weight_bytes[lane_base(row + 34u * u + 2u) + l]);
     return t.d * float(q << 24 >> 24);
 }
+
+const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 34u;
+#define NO_MINIMUM 1
+
+Groups load_groups(uint at)
+{
+    return one_group(f16_to_f32(load_u16(at)), 0.0);
+}
+
+float quant(uint at, uint c, uint l)
+{
+    return float(int(weight_bytes[at + 2u + c + l]) << 24 >> 24);
+}
 #endif
 
 #ifdef USE_WIDE

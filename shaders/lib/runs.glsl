@@ -1,4 +1,4 @@
-// runs.glsl - matvec and matmul where an invocation is a thread of a processor, and its compiler makes
+// runs.glsl - matmul where an invocation is a thread of a processor, and its compiler makes
 // vectors of loops.
 //
 // A workgroup is one invocation. It takes a stretch of the columns of y. The innermost loops go over
@@ -8,101 +8,6 @@ layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
 
 const uint RUN_COLUMNS = RUN_UNITS * UNIT;
 const uint LANES = 8u; // of a vector
-
-#ifdef FUSES
-layout(constant_id = 6) const uint NORM_COLS = 1u; // = push.n_cols with NORM
-
-float normed[NORM_COLS]; // the row of x, normed
-
-// Fill in `normed`. Every workgroup does for itself: that costs less than a dispatch.
-void norm_row(uint r)
-{
-    float squares[LANES];
-    [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-        squares[l] = 0.0;
-    uint whole = NORM_COLS / LANES * LANES;
-    [[dont_unroll]] for (uint c = 0u; c < whole; c += LANES) {
-        uint at = lane_base(X_ROW(r) + c);
-        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-            squares[l] += x[at + l] * x[at + l];
-    }
-    float sum = 0.0;
-    [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-        sum += squares[l];
-    for (uint c = whole; c < NORM_COLS; c++)
-        sum += x[X_ROW(r) + c] * x[X_ROW(r) + c];
-    float factor = norm_factor(sum);
-    [[dont_unroll]] for (uint c = 0u; c < whole; c += LANES) {
-        uint at = lane_base(X_ROW(r) + c), column = min(c, NORM_COLS); // see lane_base()
-        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-            normed[column + l] = x[at + l] * factor * norm[column + l];
-    }
-    for (uint c = whole; c < NORM_COLS; c++)
-        normed[c] = x[X_ROW(r) + c] * factor * norm[c];
-}
-#else
-const uint NORM_COLS = 1u;
-float normed[NORM_COLS];
-void norm_row(uint r) {}
-#endif
-
-// The sum over the columns of w's row at byte `row` times row r of x.
-float multiply_row(uint row, uint r)
-{
-    uint n_runs = push.n_cols / RUN_COLUMNS;
-    float sums[RUN_PARTS][RUN_LANES]; // LLVM 18 loses the loop over lanes when this has one index
-    [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++) {
-        [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
-            [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-                sums[p][k + l] = 0.0;
-        }
-    }
-    for (uint first_u = 0u; first_u < n_runs; first_u += BLOCK_RUNS) {
-        [[unroll]] for (uint i = 0u; i < BLOCK_RUNS; i++) {
-            uint u = first_u + i;
-            Scales scales = load_scales(row, RUN_UNITS * u);
-            uint column = lane_base((NORMED ? 0u : X_ROW(r)) + unit_column(RUN_UNITS * u));
-            [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
-                [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
-                    [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++) {
-                        uint c = column + p * PART_COLUMNS + k + l;
-                        sums[p][k + l] +=
-                            run_weight(scales, row, u, p, k + l) * (NORMED ? normed[c] : x[c]);
-                    }
-                }
-            }
-        }
-    }
-    float sum = 0.0;
-    [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
-        [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++) {
-            [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES)
-                sum += sums[p][k + l];
-        }
-    }
-#ifdef PLAIN_FLOATS
-    for (uint c = n_runs * RUN_COLUMNS; c < push.n_cols; c++)
-        sum += weight(row, c) * (NORMED ? normed[c] : x[X_ROW(r) + c]);
-#endif
-    return sum;
-}
-
-// Columns first to first + n of y, of row r; with GATED both are even.
-void multiply_rows(uint first, uint n, uint r)
-{
-    float gate = 0.0;
-    if (NORMED)
-        norm_row(r);
-    for (uint o = first; o < first + n; o++) {
-        float sum = multiply_row(row_of(o), r);
-        if (!GATED)
-            store_sum(o, r, sum);
-        else if ((o & 1u) == 0u)
-            gate = sum;
-        else
-            store_gated(o - 1u, r, gate, sum);
-    }
-}
 
 #ifndef EXPERTS
 // ---- many rows --------------------------------------------------------------------------------------

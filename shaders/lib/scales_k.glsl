@@ -12,3 +12,21 @@ vec4 group_scales(uvec3 s, uint c, float d, float m)
     return vec4(d * float(scale & 0xffu), m * float(minimum & 0xffu), d * float(scale >> 8),
                 m * float(minimum >> 8));
 }
+
+#ifdef USE_RUNS
+// Of all groups of the block at byte `at`, four at a time.
+Groups groups_k(uint at)
+{
+    Groups groups;
+    float d = f16_to_f32(load_u16(at)), m = f16_to_f32(load_u16(at + 2u));
+    [[dont_unroll]] for (uint g = 0u; g < 4u; g++) {
+        int a = int(weight_bytes[at + 4u + g]), b = int(weight_bytes[at + 8u + g]);
+        int c = int(weight_bytes[at + 12u + g]);
+        groups.scale[g] = d * float(a & 63);
+        groups.minimum[g] = m * float(b & 63);
+        groups.scale[4u + g] = d * float(c & 15 | a >> 2 & 48);
+        groups.minimum[4u + g] = m * float(c >> 4 | b >> 2 & 48);
+    }
+    return groups;
+}
+#endif

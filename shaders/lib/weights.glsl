@@ -25,7 +25,16 @@
 //                                 unit_column(RUN_UNITS * u) + p * PART_COLUMNS + l, where p is a
 //                                 constant after unrolling and l the lane of the loop
 //
-// Storage is 32 bits wide, and with USE_RUNS also 8 and 16. Nothing is read but words that hold bytes of the unit asked for.
+// and for dot products in lanes: a span of SPAN columns in SPAN_SIZE bytes has GROUPS groups, each with
+// a scale and a minimum;
+//   Groups load_groups(at)        those of the span at byte `at`, which is even and from lane_base()
+//   float quant(at, c, l)         so that the weight of its column c + l is scale * quant - minimum of
+//                                 the group; c is a multiple of DOT_LANES and constant after unrolling, l
+//                                 the lane of the loop
+//   NO_MINIMUM                    is defined where all are 0
+//
+// Storage is 32 bits wide, and with USE_RUNS also 8 and 16. Nothing is read but words that hold bytes
+// of the unit asked for.
 // Formats: ggml-common.h and ggml-quants.c of https://github.com/ggml-org/ggml.
 #extension GL_EXT_control_flow_attributes : require
 
@@ -48,6 +57,22 @@ layout(std430, binding = 0) readonly buffer WeightHalves
 };
 
 #include "lib/lane_base.glsl"
+
+// A loop over the lanes of a vector: never unrolled here, which would hide it from the compiler.
+const uint DOT_LANES = 16u;
+#define LANE_LOOP [[dont_unroll, dependency_infinite]]
+
+struct Groups {
+    float scale[16], minimum[16];
+};
+
+Groups one_group(float scale, float minimum)
+{
+    Groups groups;
+    groups.scale[0] = scale;
+    groups.minimum[0] = minimum;
+    return groups;
+}
 #endif
 
 // 16 bits at an even byte.

@@ -45,7 +45,7 @@ static const struct {
     {31, "sqrt", 1, AS_IS},                 // Sqrt
     {32, "rsqrt", 1, AS_IS},                // InverseSqrt
     {37, "fmin", 2, AS_IS},                 // FMin
-    {38, "min", 2, UNSIGNED},               // UMin
+    {38, "smr_umin#", 2, UNSIGNED},         // UMin
     {39, "min", 2, SIGNED},                 // SMin
     {40, "fmax", 2, AS_IS},                 // FMax
     {41, "max", 2, UNSIGNED},               // UMax

@@ -240,13 +240,13 @@ static void add_text(struct smr_clc *c, struct smr_string *string, const char *t
     c->failed = c->failed || string->failed;
 }
 
-// "static float f_12(const float t3, __global const uint *b0)"
+// "smr_static float f_12(const float t3, __global const uint *b0)"
 static void signature(struct smr_clc *c, const struct smr_spv_function *function, bool named)
 {
     const struct smr_spv *m = c->module;
     uint32_t index = m->ids[function->def->id].block, n = 0;
     add_text(c, &c->functions,
-             smr_clc_text(c, "static %s %s(", smr_clc_type(c, function->def->type),
+             smr_clc_text(c, "smr_static %s %s(", smr_clc_type(c, function->def->type),
                           variable_name(c, function->def->id)));
     for (uint32_t i = 0; i < function->n_params && !c->failed; i++) {
         add_text(c, &c->functions, n++ ? ", " : "");

@@ -17,10 +17,12 @@ static const char prelude_barriers[] =
     "    barrier(fence); \\\n"
     "    __builtin_assume(*guard != 0)\n"
     "#define smr_join() smr_barrier(CLK_LOCAL_MEM_FENCE)\n"
+    "#define smr_static static __attribute__((always_inline))\n"
     "#else\n"
     "#define smr_declare_guard() __local int *const guard = 0\n"
     "#define smr_barrier(fence) barrier(fence)\n"
     "#define smr_join()\n"
+    "#define smr_static static\n"
     "#endif\n";
 
 // Half to float and back. By bits: moving exponent and fraction to their places leaves a number
@@ -87,10 +89,12 @@ static const char prelude_division[] =
     "static long smr_smod_64(long a, long b)\n"
     "{ long r = smr_srem_64(a, b); return r != 0 && (r ^ b) < 0 ? r + b : r; }\n";
 
-// The same for 1 to 4 components; I, U, F: int, uint, float of that many. Offsets and counts of
-// bits that are out of range give any result.
+// For 1 to 4 components; I, U, F: int, uint, float of that many. Offsets and counts of bits that are
+// out of range give any result. PoCL makes vectors of loops before it knows what its min() does, and
+// has to see that an index has a limit.
 static const char prelude_sized[] =
     "#define SMR_SIZED(n, I, U, F) \\\n"
+    "static U smr_umin##n(U x, U y) { return x < y ? x : y; } \\\n"
     "static F smr_fract##n(F x) { return x - floor(x); } \\\n"
     "static I smr_ssign##n(I x) { return min(max(x, (I)-1), (I)1); } \\\n"
     "static U smr_one##n(I x) { return (U)1 & as_##U(x); } \\\n"

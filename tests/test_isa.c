@@ -99,6 +99,8 @@ static const char intel[] =
     "                            dp data 1 MsgDesc: (untyped surface read, Surface = 3, SIMD8)\n"
     "send(16)        g50UD           g106UD          nullUD          0x02406003\n"
     "                            slm MsgDesc: ( load, a32, d32, V1, dst_len = 2 )\n"
+    "send(1)         g52UD           g106UD          nullUD          0x0210c500\n"
+    "                            ugm MsgDesc: ( load, a32, d32, V8, transpose, dst_len = 1 )\n"
     "sync nop(1)                     null<0,1,0>UB                   { align1 WE_all 1N };\n"
     "(-f0.0) sel(16) g100<1>UD       g42<1,1,0>UD    g6<1,1,0>UD     { align1 1H };\n"
     "mad(16)         g76<1>F         g74<8,8,1>F     g66<8,8,1>F     g78<1,1,1>F { align1 1H };\n"
@@ -112,7 +114,7 @@ static const char intel[] =
 static void test_intel(void **state)
 {
     const struct loop loop = loop_of(ISA_INTEL, true, intel);
-    assert_loop(&loop, 9, 2, 2);
+    assert_loop(&loop, 10, 2, 2);
     assert_ptr_equal(loop.text, strstr(intel, "LABEL2:\ncmp"));
 }
 

@@ -20,7 +20,8 @@ struct shader {
     uint32_t type, variant;
     enum shader_state state; // under the set's lock
     struct smr_blob spirv;
-    bool rejected; // the device does not compute it rightly: no more to be chosen
+    // The device does not compute it rightly, as this entry showed: no more to be chosen.
+    const struct entry *rejected;
 };
 
 struct entry {
@@ -30,6 +31,7 @@ struct entry {
     bool on_trial;         // to be tried before it is used
     struct smr_trial_push push;
     struct smr_verdict verdict;
+    bool lasting; // the verdict: it is on the disk, or as good as there
 };
 
 // Pointers, because threads hold entries and shaders while the lists grow.
@@ -360,6 +362,7 @@ static bool build_entry(struct smr_kernel_set *set, struct entry *entry)
         return false;
     if (entry->on_trial)
         smr_verdict_recall(set->device, &entry->key, &entry->shader->spirv, &entry->verdict);
+    entry->lasting = entry->verdict.known;
     const bool spare = entry->on_trial && entry->key.variant; // there is another
     if (spare && entry->verdict.known && !entry->verdict.right)
         return true;
@@ -423,13 +426,15 @@ static bool try_entry(struct smr_kernel_set *set, struct entry *entry)
         smr_log(set->context, SMR_LOG_DEBUG, "kernel %s: error %.2g, tried in %.1f ms",
                 smr_kernel_name(entry->kernel), verdict->error,
                 (double)(smr_time_ns() - begin) * 1e-6);
+        entry->lasting = true;
         smr_verdict_keep(set->device, &entry->key, &entry->shader->spirv, verdict);
         return true;
     }
     *verdict = (struct smr_verdict){.known = 1};
     snprintf(verdict->problem, sizeof verdict->problem, "it does not compile: %s",
              smr_context_error(set->context));
-    if (smr_context_status(set->context) == SMR_ERROR_DEVICE) // no want of memory
+    entry->lasting = smr_context_status(set->context) == SMR_ERROR_DEVICE; // no want of memory
+    if (entry->lasting)
         smr_verdict_keep(set->device, &entry->key, &entry->shader->spirv, verdict);
     smr_context_clear_error(set->context);
     return true;
@@ -440,12 +445,24 @@ static void reject(struct smr_kernel_set *set, const struct entry *entry)
 {
     if (entry->key.variant) {
         smr_trial_report(set->device, &entry->key, &entry->verdict, set->n_rejected == 0);
-        entry->shader->rejected = true;
+        entry->shader->rejected = entry;
         set->n_rejected++;
     } else if (!set->warned) {
         smr_trial_report(set->device, &entry->key, &entry->verdict, true);
         set->warned = true;
     }
+}
+
+// What shares a shader that was rejected goes with it, now and the next time.
+static void give_up(struct smr_kernel_set *set, struct entry *entry)
+{
+    smr_context_clear_error(set->context); // of a thread that could not compile it
+    entry->on_trial = false;
+    if (entry->verdict.known)
+        return;
+    entry->verdict = entry->shader->rejected->verdict;
+    if (entry->shader->rejected->lasting)
+        smr_verdict_keep(set->device, &entry->key, &entry->shader->spirv, &entry->verdict);
 }
 
 static uint32_t count_trials(const struct smr_kernel_set *set)
@@ -466,7 +483,9 @@ static bool try_entries(struct smr_kernel_set *set,
     for (uint32_t i = 0; i < set->n_entries; i++) {
         struct entry *entry = set->entries[i];
         const bool known = entry->verdict.known;
-        if (!entry->on_trial || entry->shader->rejected)
+        if (entry->on_trial && entry->shader->rejected)
+            give_up(set, entry);
+        if (!entry->on_trial)
             continue;
         if (!try_entry(set, entry))
             return false;

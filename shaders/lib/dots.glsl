@@ -196,26 +196,65 @@ float multiply_rest(uint row, uint r)
     return sum;
 }
 
+float product(uint row, uint r)
+{
+    return sum_of(r) + multiply_rest(row, r);
+}
+
+#ifdef FUSES
+// Rows o to o + n of w, at most two for each lane: gates and what they gate in turn. Activations are
+// made a vector at a time; one by one they take longer than the dispatch that is saved.
+void multiply_gated(uint o, uint n)
+{
+    const uint activation = FUSED >> 8;
+    float gates[N_ROWS][DOT_LANES], ups[N_ROWS][DOT_LANES];
+    [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
+        [[dont_unroll]] for (uint l = 0u; l < DOT_LANES; l++)
+            gates[r][l] = 0.0; // the last may be fewer
+    }
+    for (uint i = 0u; i < n; i++) {
+        uint row = row_of(o + i);
+        multiply_row(row);
+        [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
+            if ((i & 1u) == 0u)
+                gates[r][i / 2u] = product(row, r);
+            else
+                ups[r][i / 2u] = product(row, r);
+        }
+    }
+    for (uint r = 0u; r < min(N_ROWS, push.n_rows); r++) {
+        if (activation == SILU || activation == GELU_TANH) {
+            [[dont_unroll]] for (uint l = 0u; l < DOT_LANES; l++)
+                gates[r][l] = sigmoid_activate(activation, gates[r][l]);
+        } else {
+            for (uint l = 0u; l < n / 2u; l++)
+                gates[r][l] = activate(activation, 1.0, gates[r][l]);
+        }
+        for (uint l = 0u; l < n / 2u; l++)
+            y[r * push.out_stride + o / 2u + l + push.parts[2]] = gates[r][l] * ups[r][l];
+    }
+}
+#else
+void multiply_gated(uint o, uint n) {}
+#endif
+
 // Columns first to first + n of y, of all rows; with GATED both are even.
 void multiply_rows(uint first, uint n)
 {
-    float gates[N_ROWS];
     for (uint r = 0u; r < N_ROWS; r++) {
         if (NORMED)
             norm_row(r);
         sum_groups(r);
     }
-    for (uint o = first; o < first + n; o++) {
-        uint row = row_of(o);
-        multiply_row(row);
-        [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
-            float sum = sum_of(r) + multiply_rest(row, r);
-            if (!GATED)
-                store_sum(o, r, sum);
-            else if ((o & 1u) == 0u)
-                gates[r] = sum;
-            else
-                store_gated(o - 1u, r, gates[r], sum);
+    if (GATED) {
+        for (uint o = 0u; o < n; o += 2u * DOT_LANES)
+            multiply_gated(first + o, min(n - o, 2u * DOT_LANES));
+    } else {
+        for (uint o = first; o < first + n; o++) {
+            uint row = row_of(o);
+            multiply_row(row);
+            [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
+                store_sum(o, r, product(row, r));
         }
     }
 }

@@ -144,14 +144,7 @@ void store_gated(uint o, uint r, float gate, float up)
     if (o >= push.n_out || r >= push.n_rows)
         return;
     const uint activation = FUSED >> 8;
-    float value;
-#ifdef USE_RUNS
-    if (activation == SILU || activation == GELU_TANH)
-        value = sigmoid_activate(activation, gate);
-    else
-#endif
-        value = activate(activation, 1.0, gate);
-    y[r * push.out_stride + o / 2u + push.parts[2]] = value * up;
+    y[r * push.out_stride + o / 2u + push.parts[2]] = activate(activation, 1.0, gate) * up;
 }
 
 float norm_of(uint c)

@@ -70,7 +70,9 @@ int main(int argc, char **argv)
                 .type = desc->types[i / desc->n_variants],
                 .variant = i % desc->n_variants,
             };
-            if (!smr_variant_has_type(desc, key.variant, (enum smr_type)key.type))
+            const bool matrix = desc->variants[key.variant].capabilities & SMR_CAP_MATRIX;
+            if (!smr_variant_has_type(desc, key.variant, (enum smr_type)key.type) ||
+                (matrix && !smr_shader_knows_matrices()))
                 continue;
             bool passed = run(context, &key, argv[1], dir);
             n_failed += !passed;

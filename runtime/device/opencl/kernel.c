@@ -26,8 +26,9 @@ static void write_options(const struct smr_cl_device *device,
                           const struct smr_kernel_params *params,
                           const struct smr_cl_traits *traits, char options[MOST_OPTIONS])
 {
+    // -w, because PoCL would print on stderr how many warnings there were.
     int size =
-        snprintf(options, MOST_OPTIONS, "-cl-std=%s%s%s%s", language(device, traits),
+        snprintf(options, MOST_OPTIONS, "-w -cl-std=%s%s%s%s", language(device, traits),
                  traits->precise ? "" : " -cl-unsafe-math-optimizations",
                  device->cpu ? " -DSMR_CPU" : "", device->half_bits ? " -DSMR_HALF_BITS" : "");
     if (device->base.limits.vector_floats >= 4 && size < MOST_OPTIONS)

@@ -2,6 +2,7 @@
 // decode step, clean failure when memory runs out, limits, stopping, repeatability.
 //
 //     test_engine [DEVICE]     the reference device when none is named
+#include "device/device_impl.h"
 #include "generate/generate.h"
 #include "support.h"
 
@@ -55,6 +56,31 @@ static struct smr_generate_params greedy(uint32_t n_predict)
         .n_predict = n_predict,
         .ignore_end = true,
         .sampling = {.repeat_penalty = 1, .top_p = 1, .repeat_last_n = 64}};
+}
+
+// ---- several rows ---------------------------------------------------------------------------------------
+
+// Steps of a few rows are planned otherwise on a GPU than on a processor: by matvec, with neighbours
+// fused. What comes out is the same.
+static void several_rows(void **state)
+{
+    (void)state;
+    static float expected[1024];
+    for (int gpu = 0; gpu < 2; gpu++) {
+        struct subject s = {0};
+        assert_true(open_subject(&s, NULL));
+        if (gpu)
+            s.engine->device->limits.cpu = false;
+        const float *logits = smr_session_logits(s.session);
+        assert_non_null(logits);
+        assert_true(s.model->hparams.n_vocab <= SMR_COUNT(expected));
+        for (uint32_t i = 0; i < s.model->hparams.n_vocab; i++)
+            if (gpu)
+                assert_float_equal(logits[i], expected[i], 1e-4);
+            else
+                expected[i] = logits[i];
+        close_subject(&s);
+    }
 }
 
 // ---- the decode step ----------------------------------------------------------------------------------
@@ -433,6 +459,7 @@ static void test_truncate(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(several_rows),
         cmocka_unit_test(decode_steps_only_submit),
         cmocka_unit_test(every_failed_allocation_is_an_error),
         cmocka_unit_test(every_failed_allocation_of_a_folder_is_an_error),

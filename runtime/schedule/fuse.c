@@ -217,11 +217,13 @@ static bool covers(const struct fuser *f, const struct smr_step *step,
     return true;
 }
 
-// What several rows of several products make lies side by side, where each must begin as a binding may.
-static bool aligned(const struct fuser *f, const struct smr_step *step)
+// Whether step `other`, which comes next, goes up where `step` is its gate: they become one.
+static bool is_pair(const struct fuser *f, const struct smr_step *step,
+                    const struct smr_step *other)
 {
-    return rows_of(f, step->op.in) == 1 ||
-           cols_of(f, step->op.out) * 4ull % f->limits->binding_alignment == 0;
+    const struct smr_step *act = other + 1;
+    return act < f->steps + f->n_steps && act->op.kind == SMR_OP_ACTIVATE &&
+           act->op.in == step->op.out && act->op.in2 == other->op.out;
 }
 
 static bool joins(const struct fuser *f, const struct smr_step *step, const struct smr_step *other)
@@ -231,8 +233,10 @@ static bool joins(const struct fuser *f, const struct smr_step *step, const stru
            step->op.in == other->op.in && step->norm == other->norm && !other->op.add &&
            !step->op.bias == !other->op.bias &&
            values[step->op.weight].tensor->type == values[other->op.weight].tensor->type &&
-           values[other->op.out].kind == SMR_VALUE_ACTIVATION && aligned(f, step) &&
-           aligned(f, other) && covers(f, step, &other->parts[0]);
+           values[other->op.out].kind == SMR_VALUE_ACTIVATION &&
+           // Several rows would lie side by side, and operands that do overlap.
+           (rows_of(f, step->op.in) == 1 || is_pair(f, step, other)) &&
+           covers(f, step, &other->parts[0]);
 }
 
 static void join_products(struct fuser *f)
@@ -284,9 +288,12 @@ static void fold_gates(struct fuser *f)
 
 enum smr_kernel_id smr_schedule_product(const struct smr_schedule *schedule, uint32_t n_rows)
 {
-    // matvec is compiled for each number of rows: worth it where compiling is quick and a few rows
-    // come again and again, not on a processor, where matmul takes any number of rows as well.
-    const uint32_t most = smr_device_limits(schedule->device)->cpu ? 1 : SMR_MATVEC_MAX_ROWS;
+    // matvec is compiled for each number of rows, or for some of them: worth it where compiling is
+    // quick and a few rows come again and again, not by Vulkan drivers that are a processor. On
+    // others of those it is 1.6 times as fast as matmul with 2 rows, and no faster with 8.
+    const struct smr_limits *limits = smr_device_limits(schedule->device);
+    const bool slow = limits->capabilities & SMR_CAP_SUBGROUP;
+    const uint32_t most = !limits->cpu ? SMR_MATVEC_MAX_ROWS : slow ? 1 : 4;
     return n_rows <= most ? SMR_KERNEL_MATVEC : SMR_KERNEL_MATMUL;
 }
 

@@ -186,9 +186,9 @@ static json_t *kernel_json(const struct bench *bench, const struct bench_kernel 
 
 json_t *bench_table_json(const struct bench *bench, const struct bench_table *table)
 {
-    json_t *kernels = json_array();
     if (!table->kernels)
         return json_null();
+    json_t *kernels = json_array();
     for (size_t i = 0; i < table->n; i++)
         json_array_append_new(kernels, kernel_json(bench, &table->kernels[i]));
     return json_pack(

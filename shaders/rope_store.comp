@@ -9,6 +9,7 @@
 // first come those of queries, whose pairs its invocations share, then those of keys and of values,
 // whose units they share. A unit is what can be written to the cache without sharing a word: two
 // elements, or a block of 32 for Q8_0.
+#extension GL_KHR_memory_scope_semantics : require
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
 
@@ -157,6 +158,9 @@ float head_factor(bool is_query, uint at)
             value = k[at + e];
         squares += value * value;
     }
+    // What was read is about to be written by others.
+    controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup,
+                   gl_StorageSemanticsBuffer | gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
     return 1.0 / sqrt(workgroup_sum(squares) / float(head_dim) + eps);
 }
 

@@ -362,7 +362,7 @@ struct smr_generated { // one generated token, handed to the callback
 // is chosen as without guesses, by the same random numbers, so the text is the same: but for the
 // rounding of logits, where kernels for several rows add in another order.
 enum smr_speculate {
-    SMR_SPECULATE_AUTO,   // where it pays, by what was measured; a budget bounds what is tried in vain
+    SMR_SPECULATE_AUTO, // where it pays, by what was measured; a budget bounds what is tried in vain
     SMR_SPECULATE_ALWAYS, // whenever there is a guess
     SMR_SPECULATE_NEVER,
 };

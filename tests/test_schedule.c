@@ -72,7 +72,7 @@ static void mark(const struct subject *s, const struct smr_shape *shape,
     assert_true(offset + bytes_of(s, shape, id) <= placement->size);
     for (uint32_t r = 0; r < smr_shape_rows(shape, value->rows); r++)
         for (uint32_t c = 0; c < value->n_cols; c++)
-            arena[offset / 4 + r * (uint64_t)placement->strides[id] + c] = id;
+            arena[offset / 4 + (uint64_t)r * value->n_cols + c] = id;
 }
 
 static void check_mark(const struct subject *s, const struct smr_shape *shape,
@@ -82,7 +82,7 @@ static void check_mark(const struct subject *s, const struct smr_shape *shape,
     uint64_t offset = placement->offsets[id];
     for (uint32_t r = 0; offset != UINT64_MAX && r < smr_shape_rows(shape, value->rows); r++)
         for (uint32_t c = 0; c < value->n_cols; c++)
-            assert_int_equal(arena[offset / 4 + r * (uint64_t)placement->strides[id] + c], id);
+            assert_int_equal(arena[offset / 4 + (uint64_t)r * value->n_cols + c], id);
 }
 
 // Fill every activation with its own mark when it is written, and look at the marks when it is read,

@@ -30,12 +30,6 @@ static uint32_t cols_of(const struct emitter *e, smr_id id)
     return e->graph->values[id].n_cols;
 }
 
-// Elements from one row of a value to the next.
-static uint32_t stride_of(const struct emitter *e, smr_id id)
-{
-    return e->placement->strides[id];
-}
-
 static struct smr_binding reduced_of(const struct emitter *e)
 {
     const struct smr_schedule *schedule = e->schedule;
@@ -69,9 +63,8 @@ static struct smr_binding binding_of(const struct emitter *e, smr_id id)
     case SMR_VALUE_REDUCED:
         return reduced_of(e);
     default:
-        return (struct smr_binding){
-            schedule->arena, e->placement->offsets[id],
-            ((rows_of(e, id) - 1) * (uint64_t)stride_of(e, id) + value->n_cols) * 4};
+        return (struct smr_binding){schedule->arena, e->placement->offsets[id],
+                                    rows_of(e, id) * (uint64_t)value->n_cols * 4};
     }
 }
 
@@ -158,8 +151,8 @@ static void emit_norm(struct emitter *e)
     struct smr_norm_push push = {.n_cols = n_cols / e->op->n_heads,
                                  .n_rows = rows_of(e, e->op->in),
                                  .n_heads = e->op->n_heads,
-                                 .in_stride = stride_of(e, e->op->in),
-                                 .out_stride = stride_of(e, e->op->out),
+                                 .in_stride = cols_of(e, e->op->in),
+                                 .out_stride = cols_of(e, e->op->out),
                                  .flags = (e->op->layer_norm ? SMR_NORM_LAYER : 0) |
                                           (e->op->bias ? SMR_NORM_BIAS : 0) |
                                           (e->op->add ? SMR_NORM_ADD : 0),
@@ -180,8 +173,8 @@ static struct smr_matmul_push matmul_push(const struct emitter *e)
     return (struct smr_matmul_push){
         .n_cols = cols_of(e, e->op->in),
         .n_rows = rows_of(e, e->op->in),
-        .in_stride = stride_of(e, e->op->in),
-        .out_stride = stride_of(e, e->op->out),
+        .in_stride = cols_of(e, e->op->in),
+        .out_stride = cols_of(e, e->op->out),
         .flags = (e->op->bias ? SMR_MATMUL_BIAS : 0) | (e->op->add ? SMR_MATMUL_ADD : 0) |
                  (e->step->norm ? SMR_MATVEC_NORM : 0) | (e->step->gated ? SMR_MATVEC_GATED : 0),
         .activation = e->op->activation,
@@ -282,9 +275,9 @@ static void emit_rope_store(struct emitter *e)
                                        .n_kv_heads = e->hparams->n_kv_heads,
                                        .head_dim = e->hparams->head_dim,
                                        .rope_dim = e->op->weight ? e->hparams->rope_dim : 0,
-                                       .q_stride = stride_of(e, e->op->in),
-                                       .k_stride = stride_of(e, e->op->in2),
-                                       .v_stride = stride_of(e, e->op->in3),
+                                       .q_stride = cols_of(e, e->op->in),
+                                       .k_stride = cols_of(e, e->op->in2),
+                                       .v_stride = cols_of(e, e->op->in3),
                                        .page_size = e->schedule->params.page_size,
                                        .flags = e->op->neox ? SMR_ROPE_NEOX : 0,
                                        .magnitude = e->op->scale,
@@ -326,8 +319,8 @@ static void emit_attention(struct emitter *e)
         .n_heads = e->op->n_heads,
         .n_kv_heads = e->hparams->n_kv_heads,
         .head_dim = e->hparams->head_dim,
-        .q_stride = stride_of(e, e->op->in),
-        .out_stride = stride_of(e, e->op->out),
+        .q_stride = cols_of(e, e->op->in),
+        .out_stride = cols_of(e, e->op->out),
         .page_size = schedule->params.page_size,
         .max_pages = full ? schedule->params.max_source_pages : schedule->params.max_pages,
         .window = e->op->window,
@@ -361,9 +354,9 @@ static void emit_activate(struct emitter *e)
     struct smr_binding in = binding_of(e, e->op->in);
     struct smr_activate_push push = {.n_cols = cols_of(e, e->op->in),
                                      .n_rows = rows_of(e, e->op->in),
-                                     .gate_stride = stride_of(e, e->op->in),
-                                     .up_stride = e->op->in2 ? stride_of(e, e->op->in2) : 0,
-                                     .out_stride = stride_of(e, e->op->out),
+                                     .gate_stride = cols_of(e, e->op->in),
+                                     .up_stride = e->op->in2 ? cols_of(e, e->op->in2) : 0,
+                                     .out_stride = cols_of(e, e->op->out),
                                      .activation = e->op->activation,
                                      .flags = e->op->in2 ? 0 : SMR_ACTIVATE_NO_UP,
                                      .param = e->op->softcap};
@@ -378,7 +371,7 @@ static void emit_route(struct emitter *e)
     struct smr_route_push push = {.n_experts = cols_of(e, e->op->in),
                                   .n_rows = rows_of(e, e->op->in),
                                   .n_used = e->op->n_used,
-                                  .in_stride = stride_of(e, e->op->in),
+                                  .in_stride = cols_of(e, e->op->in),
                                   .flags = e->op->normed ? SMR_ROUTE_NORM : 0};
     emit(e, SMR_KERNEL_ROUTE, SMR_F32,
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
@@ -396,9 +389,9 @@ static void emit_experts(struct emitter *e)
                                         .n_out = n_out,
                                         .n_rows = rows_of(e, e->op->in),
                                         .n_used = e->op->n_used,
-                                        .in_stride = stride_of(e, e->op->in),
+                                        .in_stride = cols_of(e, e->op->in),
                                         .in_step = cols_of(e, e->op->in) == n_cols ? 0 : n_cols,
-                                        .out_stride = stride_of(e, e->op->out),
+                                        .out_stride = cols_of(e, e->op->out),
                                         .expert_begin = part->row_begin / n_out,
                                         .expert_count = part->row_count / n_out,
                                         .weight_at = part->at};
@@ -414,8 +407,8 @@ static void emit_combine(struct emitter *e)
     struct smr_combine_push push = {.n_cols = cols_of(e, e->op->out),
                                     .n_rows = rows_of(e, e->op->in),
                                     .n_used = e->op->n_used,
-                                    .in_stride = stride_of(e, e->op->in),
-                                    .out_stride = stride_of(e, e->op->out),
+                                    .in_stride = cols_of(e, e->op->in),
+                                    .out_stride = cols_of(e, e->op->out),
                                     .flags = e->op->add ? SMR_COMBINE_ADD : 0};
     emit(e, SMR_KERNEL_COMBINE, SMR_F32,
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->in2),
@@ -427,7 +420,7 @@ static void emit_reduce(struct emitter *e)
 {
     struct smr_reduce_push push = {.n_cols = cols_of(e, e->op->in),
                                    .n_rows = rows_of(e, e->op->in),
-                                   .in_stride = stride_of(e, e->op->in)};
+                                   .in_stride = cols_of(e, e->op->in)};
     emit(e, SMR_KERNEL_REDUCE, SMR_F32,
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
     if (e->program->shape.chain == SMR_CHAIN_NONE)

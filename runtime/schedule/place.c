@@ -97,23 +97,21 @@ struct placer {
     uint32_t *last; // [n_values], step that uses it last
 };
 
-// What several products of a step make: columns of one matrix, each where a binding may begin.
+// What several products of a step make, of one row: side by side, each where a binding may begin.
 static void place_parts(struct placer *p, const struct smr_step *step)
 {
     const struct smr_value *values = p->schedule->graph->values;
     const uint32_t alignment = p->ranges.alignment;
-    const uint32_t n_rows = smr_shape_rows(p->shape, values[step->op.out].rows);
     uint64_t width = 0; // bytes
     uint32_t last = 0;
     for (uint32_t i = 0; i < step->n_parts; i++) {
         width += smr_align_up(values[step->parts[i].out].n_cols * 4ull, alignment);
         last = smr_max_u32(last, p->last[step->parts[i].out]);
     }
-    uint64_t offset = take(&p->ranges, width * n_rows, last);
+    uint64_t offset = take(&p->ranges, width, last);
     for (uint32_t i = 0; i < step->n_parts; i++) {
         const smr_id out = step->parts[i].out;
         p->placement->offsets[out] = offset;
-        p->placement->strides[out] = (uint32_t)(width / 4);
         offset += smr_align_up(values[out].n_cols * 4ull, alignment);
     }
 }
@@ -146,16 +144,12 @@ bool smr_schedule_place(const struct smr_schedule *schedule, const struct smr_sh
                    .alignment = alignment},
         .last = smr_arena_alloc(memory, graph->n_values, sizeof(*p.last))};
     placement->offsets = smr_arena_alloc(memory, graph->n_values, sizeof(uint64_t));
-    placement->strides = smr_arena_alloc(memory, graph->n_values, sizeof(uint32_t));
     placement->scratch = smr_arena_alloc(memory, plan->n_steps, sizeof(uint64_t));
-    if (!p.last || !p.ranges.items || !placement->offsets || !placement->strides ||
-        !placement->scratch)
+    if (!p.last || !p.ranges.items || !placement->offsets || !placement->scratch)
         return false;
     find_last_uses(graph, plan, p.last);
-    for (uint32_t i = 0; i < graph->n_values; i++) {
+    for (uint32_t i = 0; i < graph->n_values; i++)
         placement->offsets[i] = UINT64_MAX;
-        placement->strides[i] = graph->values[i].n_cols;
-    }
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         place_step(&p, &plan->steps[i], i);
         release(&p.ranges, i);

@@ -46,7 +46,6 @@ struct smr_dispatch {
 // Where activations lie for one shape.
 struct smr_placement {
     uint64_t *offsets; // [n_values], in the arena; UINT64_MAX where there is none
-    uint32_t *strides; // [n_values], elements from one row to the next
     uint64_t *scratch; // [n_steps], partial results of split attention
     uint64_t size;     // bytes of arena
 };

@@ -110,11 +110,6 @@ struct smr_tuning *smr_kernel_set_tuning(struct smr_kernel_set *set)
     return &set->tuning;
 }
 
-const struct smr_tuning *smr_kernel_set_tuning_const(const struct smr_kernel_set *set)
-{
-    return &set->tuning;
-}
-
 // ---- choosing ---------------------------------------------------------------------------------
 
 bool smr_kernel_variant_key(smr_device *device, enum smr_kernel_id id, enum smr_type type,

@@ -120,9 +120,9 @@ const struct smr_tuned *smr_kernel_tuned(struct smr_kernel_set *set, enum smr_ke
     return find(set, id, type, push);
 }
 
-const struct smr_tuned *smr_kernel_tuned_list(const struct smr_kernel_set *set, uint32_t i)
+const struct smr_tuned *smr_kernel_tuned_list(struct smr_kernel_set *set, uint32_t i)
 {
-    const struct smr_tuning *tuning = smr_kernel_set_tuning_const(set);
+    const struct smr_tuning *tuning = smr_kernel_set_tuning(set);
     return i < tuning->n ? &tuning->list[i] : NULL;
 }
 
@@ -134,7 +134,8 @@ struct candidates {
     uint32_t n;
 };
 
-// What is likeliest comes first. A plain variant is for devices that have no other: it costs time to compile and does not win.
+// What is likeliest comes first. A plain variant is for devices that have no other: it costs time to
+// compile and does not win.
 static void collect(struct smr_kernel_set *set, const struct smr_tuned *tuned, const void *push,
                     bool all, struct candidates *candidates)
 {

@@ -39,7 +39,7 @@ const struct smr_tuned *smr_kernel_tuned(struct smr_kernel_set *set, enum smr_ke
                                          enum smr_type type, const void *push);
 
 // What this process has tuned or looked up, one after the other; NULL past the end.
-const struct smr_tuned *smr_kernel_tuned_list(const struct smr_kernel_set *set, uint32_t i);
+const struct smr_tuned *smr_kernel_tuned_list(struct smr_kernel_set *set, uint32_t i);
 
 // "unrolled 64,1,4": a variant and its constants.
 void smr_kernel_key_text(const struct smr_kernel_key *key, char *text, size_t size);
@@ -56,4 +56,3 @@ struct smr_tuning {
     uint32_t n, capacity;
 };
 struct smr_tuning *smr_kernel_set_tuning(struct smr_kernel_set *set);
-const struct smr_tuning *smr_kernel_set_tuning_const(const struct smr_kernel_set *set);

@@ -16,7 +16,7 @@ static const uint64_t budget_first_ns = 5000000, budget_thorough_ns = 25000000; 
 
 // Dispatches of one kernel, type and shape.
 struct group {
-    uint32_t first, n_args;
+    uint32_t n_args;
     uint64_t work;
     struct smr_dispatch_args args[MOST_ARGS];
 };
@@ -36,17 +36,15 @@ static bool same_group(const struct smr_dispatch *a, const struct smr_dispatch *
     return !memcmp(shape_a, shape_b, sizeof shape_a);
 }
 
-// The group that dispatch `first` begins. False where it belongs to an earlier one, or to none.
+// The group that dispatch `first` begins. False where it belongs to an earlier one.
 static bool find_group(const struct smr_program *program, uint32_t first, struct group *group)
 {
     const struct smr_dispatch *dispatches = program->dispatches;
     uint32_t shape[SMR_SHAPE_WORDS] = {0};
-    if (!desc_of(&dispatches[first])->shape)
-        return false;
     for (uint32_t i = 0; i < first; i++)
         if (desc_of(&dispatches[i])->shape && same_group(&dispatches[i], &dispatches[first]))
             return false;
-    *group = (struct group){.first = first};
+    *group = (struct group){.n_args = 0};
     for (uint32_t i = first; i < program->n_dispatches; i++) {
         if (!desc_of(&dispatches[i])->shape || !same_group(&dispatches[i], &dispatches[first]))
             continue;
@@ -58,14 +56,16 @@ static bool find_group(const struct smr_program *program, uint32_t first, struct
     return true;
 }
 
-static bool wanted(struct smr_schedule *schedule, const struct smr_dispatch *dispatch,
-                   const struct group *group)
+// Whether there is something to find out about a dispatch.
+static bool wanted(struct smr_schedule *schedule, const struct smr_dispatch *dispatch)
 {
+    if (!desc_of(dispatch)->shape)
+        return false;
     const struct smr_tuned *tuned = smr_kernel_tuned(
         schedule->kernels, dispatch->key.id, (enum smr_type)dispatch->key.type, dispatch->push);
     if (schedule->params.tuning == SMR_TUNE_THOROUGH)
         return !tuned || !tuned->n_candidates; // once
-    return !(tuned && tuned->known) && group->work >= least_work && schedule->tune_ns < first_ns;
+    return !(tuned && tuned->known) && schedule->tune_ns < first_ns;
 }
 
 static bool tune_group(struct smr_schedule *schedule, const struct smr_dispatch *dispatch,
@@ -95,7 +95,7 @@ static bool tune_group(struct smr_schedule *schedule, const struct smr_dispatch 
                 desc_of(dispatch)->name, smr_type_info(type)->name, tuned->shape[0],
                 tuned->shape[1], tuned->shape[2], tuned->n_candidates, key, tuned->seconds * 1e6,
                 usual, tuned->usual_seconds * 1e6);
-    *changed = *changed || memcmp(&tuned->key, &dispatch->key, sizeof tuned->key) != 0;
+    *changed = *changed || !smr_kernel_keys_equal(&tuned->key, &dispatch->key);
     return true;
 }
 
@@ -110,7 +110,8 @@ bool smr_schedule_tune(struct smr_schedule *schedule, const struct smr_program *
         return true;
     struct group group;
     for (uint32_t i = 0; i < program->n_dispatches; i++) {
-        if (!find_group(program, i, &group) || !wanted(schedule, &program->dispatches[i], &group))
+        if (!wanted(schedule, &program->dispatches[i]) || !find_group(program, i, &group) ||
+            (mode == SMR_TUNE_FIRST && group.work < least_work))
             continue;
         if (schedule->params.progress)
             schedule->params.progress(schedule->params.user, "measuring kernels",

@@ -48,6 +48,18 @@ static bool open_subject(struct subject *s, const struct test_folder *folder, en
     return true;
 }
 
+// A new folder and a subject that keeps its cache there; without a device the test is skipped.
+static bool make_subject(struct subject *s, struct test_folder *folder, enum smr_kernels mode)
+{
+    test_folder_make(folder);
+    if (open_subject(s, folder, mode))
+        return true;
+    skip_test("no device takes shaders");
+    smr_context_destroy(s->context);
+    test_folder_remove(folder);
+    return false;
+}
+
 static void close_subject(struct subject *s)
 {
     smr_measure_inputs_finish(&s->inputs);
@@ -90,13 +102,8 @@ static void test_chosen_and_kept(void **state)
     (void)state;
     struct test_folder folder;
     struct subject s;
-    test_folder_make(&folder);
-    if (!open_subject(&s, &folder, SMR_KERNELS_TUNED)) {
-        skip_test("no device takes shaders");
-        smr_context_destroy(s.context);
-        test_folder_remove(&folder);
+    if (!make_subject(&s, &folder, SMR_KERNELS_TUNED))
         return;
-    }
     const struct smr_kernel_key usual = chosen(&s);
     assert_false(known(&s)->known);
     tune(&s);
@@ -148,13 +155,8 @@ static void test_damaged_choices(void **state)
     (void)state;
     struct test_folder folder;
     struct subject s;
-    test_folder_make(&folder);
-    if (!open_subject(&s, &folder, SMR_KERNELS_TUNED)) {
-        skip_test("no device takes shaders");
-        smr_context_destroy(s.context);
-        test_folder_remove(&folder);
+    if (!make_subject(&s, &folder, SMR_KERNELS_TUNED))
         return;
-    }
     const struct smr_kernel_key usual = chosen(&s);
     tune(&s);
     close_subject(&s);
@@ -176,13 +178,8 @@ static void test_varied_constants(void **state)
     struct test_folder folder;
     struct subject s;
     uint32_t n = 0;
-    test_folder_make(&folder);
-    if (!open_subject(&s, &folder, SMR_KERNELS_TUNED)) {
-        skip_test("no device takes shaders");
-        smr_context_destroy(s.context);
-        test_folder_remove(&folder);
+    if (!make_subject(&s, &folder, SMR_KERNELS_TUNED))
         return;
-    }
     const struct smr_limits *limits = smr_device_limits(s.device);
     for (uint32_t variant = 1; variant < desc->n_variants; variant++) {
         struct smr_kernel_key usual, key;
@@ -216,16 +213,12 @@ static void test_plain(void **state)
     struct test_folder folder;
     struct subject s;
     struct smr_kernel_key key;
-    test_folder_make(&folder);
-    if (open_subject(&s, &folder, SMR_KERNELS_PLAIN)) {
-        assert_int_equal(chosen(&s).variant, 0);
-        assert_true(smr_kernel_candidate(s.set, SMR_KERNEL_MATVEC, SMR_Q4_0, &push, 0, &key));
-        assert_int_equal(key.variant, 0);
-        close_subject(&s);
-    } else {
-        skip_test("no device takes shaders");
-        smr_context_destroy(s.context);
-    }
+    if (!make_subject(&s, &folder, SMR_KERNELS_PLAIN))
+        return;
+    assert_int_equal(chosen(&s).variant, 0);
+    assert_true(smr_kernel_candidate(s.set, SMR_KERNEL_MATVEC, SMR_Q4_0, &push, 0, &key));
+    assert_int_equal(key.variant, 0);
+    close_subject(&s);
     test_folder_remove(&folder);
 }
 

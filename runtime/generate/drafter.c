@@ -40,8 +40,8 @@ static bool start_from_source(const smr_session *text, smr_session *draft)
     const struct smr_source *source = text->source;
     if (!source != !draft->engine->n_source)
         return smr_fail(text->engine->context, SMR_ERROR_USAGE,
-                        "%s %s an encoder and %s does not: a model that guesses needs the same",
-                        source ? text->engine->model->path : draft->engine->model->path, "has",
+                        "%s has an encoder and %s does not: a model that guesses needs the same",
+                        source ? text->engine->model->path : draft->engine->model->path,
                         source ? draft->engine->model->path : text->engine->model->path);
     if (!source)
         return true;

@@ -40,15 +40,13 @@ static bool matmul_fits(uint32_t type, const struct smr_matmul_push *p)
            (uint64_t)p->n_rows * p->out_stride <= UINT32_MAX;
 }
 
-// Of matmul numbers of rows that differ little are one; matvec is compiled for each.
-enum { SHAPE_MOST_ROWS = 256 };
-
-static uint32_t rows_bucket(uint32_t n_rows)
+// The least power of two that is not below n.
+static uint32_t power_of_two(uint32_t n)
 {
-    uint32_t bucket = 1;
-    while (bucket < n_rows && bucket < SHAPE_MOST_ROWS)
-        bucket *= 2;
-    return bucket;
+    uint32_t power = 1;
+    while (power < n)
+        power *= 2;
+    return power;
 }
 
 static uint64_t matvec_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
@@ -60,6 +58,14 @@ static uint64_t matvec_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
     shape[3] = p->flags;
     shape[4] = p->flags & SMR_MATVEC_GATED ? p->activation : 0;
     return (uint64_t)p->n_cols * p->n_out * p->n_rows;
+}
+
+// Of matmul numbers of rows that differ little are one; matvec is compiled for each.
+enum { SHAPE_MOST_ROWS = 256 };
+
+static uint32_t rows_bucket(uint32_t n_rows)
+{
+    return power_of_two(smr_min_u32(n_rows, SHAPE_MOST_ROWS));
 }
 
 static uint64_t matmul_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
@@ -166,15 +172,6 @@ static bool runs_specialise(struct smr_kernel_key *key, const struct smr_limits 
     key->constants[0] = 1;
     return smr_limits_want_runs(limits) &&
            p->n_out * smr_type_size((enum smr_type)key->type, p->n_cols) <= RUNS_MAX_SIZE;
-}
-
-// The least power of two that is not below n.
-static uint32_t power_of_two(uint32_t n)
-{
-    uint32_t power = 1;
-    while (power < n)
-        power *= 2;
-    return power;
 }
 
 // The same for matvec: rows of x, of which some may not be there, and room for the groups of a row.

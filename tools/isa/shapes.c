@@ -35,6 +35,24 @@
         }                                                                                          \
     }
 
+#define ROPE_STORE(name, what)                                                                     \
+    {                                                                                              \
+        name, SMR_KERNEL_ROPE_STORE, .push.rope_store = {                                          \
+            .n_rows = 1,                                                                           \
+            .n_heads = 32,                                                                         \
+            .n_kv_heads = 8,                                                                       \
+            .head_dim = 128,                                                                       \
+            .rope_dim = 128,                                                                       \
+            .q_stride = 4096,                                                                      \
+            .k_stride = 1024,                                                                      \
+            .v_stride = 1024,                                                                      \
+            .page_size = 64,                                                                       \
+            .flags = (what),                                                                       \
+            .magnitude = 1,                                                                        \
+            .eps = 1e-6f,                                                                          \
+        }                                                                                          \
+    }
+
 #define NORM(name, cols, heads)                                                                    \
     {                                                                                              \
         name, SMR_KERNEL_NORM, .push.norm = {                                                      \
@@ -79,30 +97,8 @@ const struct shape shapes[] = {
          .embed = {.n_cols = 4096, .n_rows = 1, .index_stride = 4, .row_count = 32000, .scale = 1}},
     NORM("1 x 4096", 4096, 1),
     NORM("32 heads of 128", 128, 32),
-    {"32 heads of 128", SMR_KERNEL_ROPE_STORE,
-     .push.rope_store = {.n_rows = 1,
-                         .n_heads = 32,
-                         .n_kv_heads = 8,
-                         .head_dim = 128,
-                         .rope_dim = 128,
-                         .q_stride = 4096,
-                         .k_stride = 1024,
-                         .v_stride = 1024,
-                         .page_size = 64,
-                         .magnitude = 1}},
-    {"32 normed heads", SMR_KERNEL_ROPE_STORE,
-     .push.rope_store = {.n_rows = 1,
-                         .n_heads = 32,
-                         .n_kv_heads = 8,
-                         .head_dim = 128,
-                         .rope_dim = 128,
-                         .q_stride = 4096,
-                         .k_stride = 1024,
-                         .v_stride = 1024,
-                         .page_size = 64,
-                         .flags = SMR_ROPE_NEOX | SMR_ROPE_NORM,
-                         .magnitude = 1,
-                         .eps = 1e-6f}},
+    ROPE_STORE("32 heads of 128", 0),
+    ROPE_STORE("32 normed heads", SMR_ROPE_NEOX | SMR_ROPE_NORM),
     {"1 x 11008", SMR_KERNEL_ACTIVATE,
      .push.activate = {.n_cols = 11008,
                        .n_rows = 1,

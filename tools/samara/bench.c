@@ -132,7 +132,6 @@ static bool parse_numbers(const struct bench *bench, const char *option, const c
     char *end = NULL;
     *n = 0;
     do {
-
         const bool digit = *from >= '0' && *from <= '9';
         const unsigned long long value = digit ? strtoull(from, &end, 10) : ULLONG_MAX;
         if (value > 1 << 24 || (*end && *end != ',') || *n == MAX_NUMBERS) {

@@ -1,4 +1,4 @@
-// registry.c - the rows of all kernels but those that read weights (registry_matmul.c).
+// registry.c - the rows of all kernels but those that read weights (registry_weights.h).
 #include "kernel/registry.h"
 #include "kernel/twin/twin.h"
 

@@ -1,5 +1,5 @@
 // registry_route.c - the rows of the kernels that choose experts and put their results together;
-// experts itself, which reads weights, is in registry_matmul.c.
+// experts itself, which reads weights, is in registry_matvec.c.
 #include "kernel/registry.h"
 #include "kernel/twin/twin.h"
 

@@ -1,9 +1,9 @@
 // registry.h - what the registry's files share. Only runtime/kernel/ includes this.
 //
 // A kernel's row is a `const struct smr_kernel_desc smr_desc_NAME` in registry.c (or, for those
-// that read weights, registry_weights.c, registry_matvec.c and registry_matmul.c, for routing
-// registry_route.c, and for measuring registry_probe.c), and registry.c lists them all. Its twin is
-// declared in twin/twin.h.
+// that read weights, registry_weights.c, registry_matvec.c and registry_matmul.c, for attention
+// registry_attention.c, for routing registry_route.c, and for measuring registry_probe.c), and
+// registry.c lists them all. Its twin is declared in twin/twin.h.
 #pragma once
 
 #include "kernel/kernel.h"

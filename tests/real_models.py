@@ -2,11 +2,14 @@
 
     python real_models.py --test-real build/tests/test_real --models FOLDER [--refs FOLDER]
                           [--device ID]... [--kernels tuned|f32|plain] [--steps N] [--only PART]
+                          [--as gpu]
 
 FOLDER of --models holds the GGUF files that golden/real/*.expect name; missing ones are left out and
 said so. --refs is what golden/make_real.py wrote with --logits; without it only tokens are compared.
 Passes when every step agrees whose two best tokens the reference has more than 0.05 apart, and when
-the mean KL divergence of our next-token distribution from the reference's is below 1e-3.
+the mean KL divergence of our next-token distribution from the reference's is below 1e-3. With --as gpu
+a software driver runs the kernels that a GPU would by default, which round activations to 8 or 16 bits:
+then tokens may be 0.2 apart and the mean 4e-3, llama.cpp's own on Gemma 3 270M.
 
 Needs: numpy (only with --refs).
 """
@@ -16,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-LIMIT = 1e-3
+LIMIT, NARROW_LIMIT = 1e-3, 4e-3
 
 
 def expectations(folder, only):
@@ -77,6 +80,7 @@ def main():
     parser.add_argument("--cache-dir")
     parser.add_argument("--steps")
     parser.add_argument("--only", default="")
+    parser.add_argument("--as", dest="as_gpu", choices=["gpu"])
     args = parser.parse_args()
     failed, n_run = [], 0
     found = expectations(os.path.join(here, "golden", "real"), args.only)
@@ -89,6 +93,8 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 command = [args.test_real, path, *paths, "--device", device,
                            "--kernels", args.kernels, "--cache-type", args.cache_type]
+                if args.as_gpu:
+                    command += ["--as", args.as_gpu]
                 for option in ("steps", "cache_dir"):
                     if getattr(args, option):
                         command += ["--" + option.replace("_", "-"), getattr(args, option)]
@@ -101,7 +107,7 @@ def main():
                 if args.refs and code in (0, 1):
                     mean = compare_logits(paths, folder, args.refs)
                     print(f"  {model} on {device}: mean KL divergence {mean:.2e}", flush=True)
-                    if not mean < LIMIT:
+                    if not mean < (NARROW_LIMIT if args.as_gpu else LIMIT):
                         failed.append(f"{model} on {device}: KL divergence {mean:.2e}")
     if not n_run:
         failed.append("no model was there to compare")

@@ -23,8 +23,10 @@ struct expectation {
     char *buffer;      // the file
 };
 
-// Two answers of a reference that are closer than this may be swapped by rounding.
+// Two answers of a reference that are closer than this, in log-probability, may be swapped by rounding;
+// and where kernels round activations to 16 or 8 bits.
 #define EXPECT_GAP 0.05f
+#define NARROW_GAP 0.2f
 
 // Returns false with a line on stderr. `*expect` needs expectation_finish() either way.
 bool expectation_read(struct expectation *expect, const char *path);

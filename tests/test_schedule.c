@@ -251,6 +251,17 @@ static void a_model_that_does_not_fit_says_so(void **state)
     assert_null(smr_schedule_create(s.device, s.kernels, &s.graph, &params));
     assert_int_equal(smr_context_status(s.context), SMR_ERROR_MEMORY);
     assert_non_null(strstr(smr_context_error(s.context), "needs"));
+    // What the machine has counts only as far as it is free.
+    struct smr_memory_use use;
+    smr_schedule_memory(s.schedule, &use);
+    s.device->info.memory = UINT64_MAX;
+    const uint64_t n_pages =
+        smr_device_get_info(s.device)->memory_free / (use.cache / params.n_pages);
+    assert_true(n_pages <= UINT32_MAX);
+    params.n_pages = (uint32_t)n_pages;
+    assert_null(smr_schedule_create(s.device, s.kernels, &s.graph, &params));
+    assert_int_equal(smr_context_status(s.context), SMR_ERROR_MEMORY);
+    assert_non_null(strstr(smr_context_error(s.context), "needs"));
     close_subject(&s);
 }
 

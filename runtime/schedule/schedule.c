@@ -336,6 +336,19 @@ static bool arena_size(const struct smr_schedule *schedule, uint64_t *size)
     return true;
 }
 
+// Bytes that a device has for a model. What an integrated GPU shares with the host, the host can free;
+// how much of it, the driver does not tell. A processor's is what can be had without swapping, and of
+// that the driver and its compiler need some.
+static uint64_t memory_there(const struct smr_device_info *info)
+{
+    if (info->type == SMR_DEVICE_INTEGRATED)
+        return info->memory;
+    uint64_t there = info->memory_free;
+    if (info->type != SMR_DEVICE_DISCRETE)
+        there -= there / 32;
+    return there < info->memory ? there : info->memory;
+}
+
 // Before anything is uploaded: what the model needs, and what there is. *arena receives the bytes of
 // activations.
 static bool check_memory(struct smr_schedule *schedule, uint64_t *arena)
@@ -349,18 +362,17 @@ static bool check_memory(struct smr_schedule *schedule, uint64_t *arena)
         if (graph->values[i].kind == SMR_VALUE_WEIGHT)
             weights += graph->values[i].tensor->size;
     uint64_t needed = weights + cache + *arena;
-    // Memory that is shared with the host can be freed by it; a card's can not.
-    uint64_t there = info->type == SMR_DEVICE_DISCRETE ? info->memory_free : info->memory;
+    uint64_t there = memory_there(info);
     if (!there || needed <= there)
         return true;
-    return smr_fail(schedule->context, SMR_ERROR_MEMORY,
-                    "%s needs %llu MiB on the device (weights %llu, KV cache %llu, activations "
-                    "%llu) and %s has %llu MiB: try a smaller context (-c), --cache-type q8_0, a "
-                    "smaller quantisation or another --device",
-                    graph->model->path, (unsigned long long)(needed >> 20),
-                    (unsigned long long)(weights >> 20), (unsigned long long)(cache >> 20),
-                    (unsigned long long)(*arena >> 20), info->name,
-                    (unsigned long long)(there >> 20));
+    return smr_fail(
+        schedule->context, SMR_ERROR_MEMORY,
+        "%s needs %llu MiB on the device (weights %llu, KV cache %llu, activations "
+        "%llu) and %s has %llu MiB for it: try a smaller context (-c), --cache-type q8_0, a "
+        "smaller quantisation or another --device",
+        graph->model->path, (unsigned long long)(needed >> 20), (unsigned long long)(weights >> 20),
+        (unsigned long long)(cache >> 20), (unsigned long long)(*arena >> 20), info->name,
+        (unsigned long long)(there >> 20));
 }
 
 struct smr_schedule *smr_schedule_create(smr_device *device, struct smr_kernel_set *kernels,

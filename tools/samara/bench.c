@@ -86,7 +86,9 @@ const struct command bench_command = {
     .description =
         "Times prompts (pp512: tokens of a prompt per second) and decoding (tg128: tokens generated "
         "one after the other per second), each several times after one run that does not count. "
-        "Beside them stand what the processor does for a token, memory, and how long a new process "
+        "Beside them stand what the processor does for a token, memory (of the process also without the "
+        "pages of shared libraries, most of which are a driver's compiler's and there once for all "
+        "processes), and how long a new process "
         "takes to its first token after a prompt of eight: cold, when nothing was compiled before, and "
         "warm. Then the steps "
         "of the first test of each kind, kernel by kernel: the bytes that have to be moved and the "
@@ -254,6 +256,25 @@ static uint64_t peak_memory(void)
     return kilobytes * 1024;
 }
 
+// Pages of shared libraries in it: of a driver's compiler above all, which are read once for all
+// processes that use it.
+static uint64_t library_memory(void)
+{
+    FILE *file = fopen("/proc/self/smaps", "r");
+    char line[PATH_MAX + 128];
+    uint64_t sum = 0, kilobytes, from, to;
+    bool library = false;
+    while (file && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2)
+            library = strstr(line, ".so\n") || strstr(line, ".so.");
+        else if (library && sscanf(line, "Rss: %" SCNu64, &kilobytes) == 1)
+            sum += kilobytes * 1024;
+    }
+    if (file)
+        fclose(file);
+    return sum;
+}
+
 // ---- all of it --------------------------------------------------------------------------------
 
 static bool measure(struct bench *bench, const struct operands *operands, int argc, char **argv)
@@ -275,6 +296,7 @@ static bool measure(struct bench *bench, const struct operands *operands, int ar
     if (!bench_run_tests(bench))
         return false;
     bench->peak_memory = peak_memory(); // before what only measuring needs
+    bench->library_memory = library_memory();
     if (settings->no_kernels || settings->output == BENCH_CSV)
         return true;
     bench_progress(bench, "what the device can do");

@@ -66,6 +66,7 @@ struct bench {
     struct bench_table prompt, decode; // of the first tests of both kinds
     struct smr_peaks peaks;            // zero: not measured
     uint64_t peak_memory;              // of this process while the tests ran, bytes; 0: not known
+    uint64_t library_memory;           // of it in pages of shared libraries
     int code;
 };
 

@@ -62,13 +62,17 @@ static void print_memory(const struct bench *bench)
 {
     struct smr_memory_use use;
     char weights[SIZE_TEXT], cache[SIZE_TEXT], activations[SIZE_TEXT], peak_text[SIZE_TEXT];
-    const uint64_t peak = bench->peak_memory;
+    char own_text[SIZE_TEXT];
+    const uint64_t peak = bench->peak_memory, own = peak - bench->library_memory;
     smr_engine_memory(bench->engine, &use);
     printf("\nmemory: weights %s, KV cache %s, activations %s", size_text(use.weights, weights),
            size_text(use.cache, cache), size_text(use.activations, activations));
     if (peak)
-        printf("; process at most %s, %.2f of weights and KV cache", size_text(peak, peak_text),
-               memory_ratio(&use, peak));
+        printf(
+            "; process at most %s, %.2f of weights and KV cache; without pages of shared libraries, "
+            "such as the driver's compiler, %s, %.2f",
+            size_text(peak, peak_text), memory_ratio(&use, peak), size_text(own, own_text),
+            memory_ratio(&use, own));
     printf("\n");
 }
 
@@ -115,13 +119,15 @@ static json_t *tests_json(const struct bench *bench)
 static json_t *memory_json(const struct bench *bench)
 {
     struct smr_memory_use use;
-    const uint64_t peak = bench->peak_memory;
+    const uint64_t peak = bench->peak_memory, own = peak - bench->library_memory;
     smr_engine_memory(bench->engine, &use);
-    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "weights", (json_int_t)use.weights, "cache",
-                     (json_int_t)use.cache, "activations", (json_int_t)use.activations, "total",
-                     (json_int_t)use.total, "process_peak",
-                     peak ? json_integer((json_int_t)peak) : json_null(), "process_peak_ratio",
-                     peak ? json_number(memory_ratio(&use, peak)) : json_null());
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "weights", (json_int_t)use.weights, "cache",
+        (json_int_t)use.cache, "activations", (json_int_t)use.activations, "total",
+        (json_int_t)use.total, "process_peak", peak ? json_integer((json_int_t)peak) : json_null(),
+        "process_peak_ratio", peak ? json_number(memory_ratio(&use, peak)) : json_null(),
+        "without_libraries", peak ? json_integer((json_int_t)own) : json_null(),
+        "without_libraries_ratio", peak ? json_number(memory_ratio(&use, own)) : json_null());
 }
 
 static int show_json(const struct bench *bench)

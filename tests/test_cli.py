@@ -1,103 +1,18 @@
-"""The samara command as its users meet it: help, errors, exit codes, JSON, streams, signals.
-
-    python test_cli.py SAMARA [FILTER]
-
-SAMARA is the built command. Prints TAP; with FILTER only the tests whose name contains it. Runs the
-tiny models of golden/ on the reference device. Needs nothing but the standard library.
+"""The samara command as its users meet it: help, documents, errors, exit codes, what models and devices
+are, tokens. cli.py says how to run it.
 """
-import array
-import fcntl
 import json
 import math
 import os
-import pty
 import re
 import shutil
-import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-GOLDEN = os.path.join(HERE, "golden")
-BPE = os.path.join(GOLDEN, "llama-text-bpe.gguf")
-SPM = os.path.join(GOLDEN, "gemma3-text-spm.gguf")
-BARE = os.path.join(GOLDEN, "llama-d8-gqa3.gguf")  # without a tokenizer
-COMMANDS = ["run", "summarize", "info", "tokenize", "convert", "devices", "check", "bench",
-            "tune"]
-SHELLS = ["bash", "zsh", "fish"]
-REFERENCE = ["--device", "reference"]
-GPUS = ["discrete", "integrated"]
-
-samara = None
-scratch = None
-tests = []
-
-
-class Skip(Exception):
-    pass
-
-
-def test(function):
-    tests.append(function)
-    return function
-
-
-def environment(**changes):
-    env = dict(os.environ, XDG_CACHE_HOME=os.path.join(scratch, "cache"), TERM="xterm")
-    env.pop("NO_COLOR", None)
-    env.update(changes)
-    return env
-
-
-def call(*args, stdin=b"", code=0, **more):
-    """Run samara, check its exit code, and return (stdout, stderr) as bytes."""
-    done = subprocess.run([samara, *args], input=stdin, capture_output=True, timeout=120,
-                          env=environment(), **more)
-    assert done.returncode == code, f"{args}: exit {done.returncode}, not {code}: {done.stderr}"
-    return done.stdout, done.stderr
-
-
-def text_of(*args, **more):
-    return call(*args, **more)[0].decode()
-
-
-def error_of(*args, code, **more):
-    """The message of a call that must fail: one line, and nothing on stdout."""
-    out, err = call(*args, code=code, **more)
-    assert out == b"", f"{args}: {out!r} on stdout"
-    lines = err.decode(errors="replace").splitlines()
-    assert len(lines) == 1, f"{args}: not one line: {lines}"
-    assert lines[0].startswith("samara"), lines[0]
-    return lines[0]
-
-
-def run_json(model, *args, **more):
-    return json.loads(text_of("run", model, *REFERENCE, "--json", *args, **more))
-
-
-def expectation(model):
-    with open(os.path.splitext(model)[0] + ".expect", encoding="utf-8") as f:
-        rows = dict(line.rstrip("\n").split(": ", 1) for line in f)
-    return {
-        "text": rows.get("text", "").replace("\\n", "\n").replace("\\\\", "\\"),
-        "prompt": [int(t) for t in rows["prompt"].split()],
-        "greedy": [int(t) for t in rows["greedy"].split()],
-        "gap": [float(g) for g in rows["gap"].split()],
-        "logits": [float(x) for x in rows["logits"].split()],
-    }
-
-
-def ids(tokens):
-    return ",".join(map(str, tokens))
-
-
-def long_options(command):
-    rows = re.findall(r"^  (-.*?)(?:  |$)", text_of(command, "--help"), re.M)
-    return [name for row in rows for name in re.findall(r"--[a-z-]+", row)]
-
+import cli
+from cli import (BARE, BPE, COMMANDS, GOLDEN, GPUS, REFERENCE, SHELLS, SPM, call, error_of,
+                 expectation, ids, long_options, Skip, test, text_of)
 
 # ---- help and documentation --------------------------------------------------------------------
 
@@ -142,7 +57,7 @@ def man_pages_are_well_formed():
     if not linter:
         raise Skip("no mandoc")
     for command in [None, *COMMANDS]:
-        page = os.path.join(scratch, f"samara-{command or ''}.1")
+        page = os.path.join(cli.scratch, f"samara-{command or ''}.1")
         with open(page, "w", encoding="utf-8") as f:
             f.write(text_of("--man", *([command] if command else [])))
         lint = subprocess.run([linter, "-T", "lint", "-W", "error", page], capture_output=True,
@@ -171,7 +86,7 @@ def completions_parse():
 def bash_completion_completes():
     if not shutil.which("bash"):
         raise Skip("no bash")
-    path = os.path.join(scratch, "completion.bash")
+    path = os.path.join(cli.scratch, "completion.bash")
     with open(path, "w", encoding="utf-8") as f:
         f.write(text_of("--completion", "bash"))
     for words, expected in [(["samara", "de"], ["devices"]),
@@ -253,7 +168,7 @@ def bad_models():
              "tensors": whole[:8] + b"\xff" * 8 + whole[16:],
              "half": whole[:len(whole) // 2], "last": whole[:-1]}
     for name, data in files.items():
-        path = os.path.join(scratch, f"{name}.gguf")
+        path = os.path.join(cli.scratch, f"{name}.gguf")
         with open(path, "wb") as f:
             f.write(data)
         for args in [["info", path], ["run", path, "--tokens", "1"], ["tokenize", path, "-p", "x"]]:
@@ -269,7 +184,7 @@ def truncated_models():
     """Every cut of a model is refused, whatever it cuts. A sample here; test_gguf has them all."""
     with open(BPE, "rb") as f:
         whole = f.read()
-    path = os.path.join(scratch, "cut.gguf")
+    path = os.path.join(cli.scratch, "cut.gguf")
     for size in range(0, len(whole), len(whole) // 40 + 1):
         with open(path, "wb") as f:
             f.write(whole[:size])
@@ -283,7 +198,7 @@ def bad_devices():
 
 @test
 def hostile_names_do_not_reach_the_terminal():
-    path = os.path.join(scratch, "esc\033[31m\n.gguf")
+    path = os.path.join(cli.scratch, "esc\033[31m\n.gguf")
     for args in [["info", path], ["run", path, "-p", "x"]]:
         assert "\033" not in error_of(*args, code=3)
 
@@ -406,7 +321,7 @@ def summarize():
     assert out["levels"][-1] == [out["summary"]]
     tokens = json.loads(text_of("tokenize", BPE, "-p", text, "--json"))["tokens"]
     assert sizes[0] <= 2 * len(tokens) / 200 + 1, (sizes, len(tokens))
-    path = os.path.join(scratch, "document")
+    path = os.path.join(cli.scratch, "document")
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
     assert text_of("summarize", BPE, path, *args) == out["summary"] + "\n"
@@ -438,7 +353,7 @@ def tokenize():
         text = expect["text"]
         tokens = json.loads(text_of("tokenize", model, "-p", text, "--json"))
         assert tokens == {"tokens": expect["prompt"]}, tokens
-        path = os.path.join(scratch, "text")
+        path = os.path.join(cli.scratch, "text")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
         assert tokens == json.loads(text_of("tokenize", model, "--file", path, "--json"))
@@ -469,468 +384,5 @@ def any_bytes_are_text():
     call("run", BPE, *REFERENCE, "-n", "2", stdin=strange)
 
 
-# ---- run ---------------------------------------------------------------------------------------
-
-
-@test
-def greedy_tokens():
-    for model in [BPE, SPM, BARE]:
-        expect = expectation(model)
-        n = next((i for i, gap in enumerate(expect["gap"]) if gap < 0.05), len(expect["gap"]))
-        out = run_json(model, "--tokens", ids(expect["prompt"]), "--temp", "0", "-n", str(n),
-                       "--ignore-eos")
-        assert out["prompt_tokens"] == expect["prompt"]
-        assert out["tokens"] == expect["greedy"][:n], out["tokens"]
-        assert out["stop_reason"] == "length" and out["device"] == "reference"
-
-
-@test
-def json_object():
-    out = run_json(BPE, "-p", "the cat", "-n", "5", "--ignore-eos")
-    assert {"prompt_tokens", "tokens", "text", "stop_reason", "device", "timings",
-            "memory"} <= set(out)
-    assert "logprobs" not in out
-    keys = ["load_ms", "compile_ms", "prompt_ms", "prompt_tokens_per_s", "decode_ms",
-            "decode_tokens_per_s", "first_token_ms", "cpu_us_per_token", "submissions_per_token"]
-    assert list(out["timings"]) == keys
-    assert all(value >= 0 for value in out["timings"].values())
-    assert out["timings"]["first_token_ms"] >= out["timings"]["prompt_ms"] > 0
-    assert out["memory"]["total"] >= out["memory"]["weights"] > 0
-    assert len(out["tokens"]) == 5
-    assert out["threads"] == 1, out["threads"]
-
-
-@test
-def threads():
-    for device in json.loads(text_of("devices", "--json")):
-        if device["usable"] and device["backend"] == "opencl" and device["type"] == "cpu":
-            out = json.loads(text_of("run", BPE, "--tokens", "1", "-n", "2", "--json", "--device",
-                                     device["id"], "-t", "1"))
-            assert out["threads"] == 1 <= device["threads"], out
-    assert "-t: -1" in error_of("run", BPE, "-p", "x", "-t", "-1", code=2)
-
-
-@test
-def tuning():
-    assert "nothing to choose" in text_of("tune", BPE, *REFERENCE)
-    for device in json.loads(text_of("devices", "--json")):
-        if device["usable"] and device["backend"] == "vulkan":
-            args = ["tune", BPE, "--device", device["id"], "-b", "16", "--json"]
-            results = json.loads(text_of(*args))["results"]
-            assert results and all(r["chosen_us"] <= r["default_us"] for r in results), results
-            assert {r["n_rows"] for r in results} >= {1, 2, 16}, results
-            break
-    assert "nowhere" in error_of("tune", "nowhere", code=3)
-
-
-@test
-def text_on_stdout_alone():
-    args = ["-p", "the cat", "-n", "8", "--ignore-eos", "--seed", "1"]
-    out, err = call("run", BPE, *REFERENCE, *args)
-    assert out.decode(errors="replace") == run_json(BPE, *args)["text"]
-    lines = err.decode().splitlines()
-    assert len(lines) == 1 and "seed 1" in lines[0] and "/s" in lines[0], lines
-    quiet = call("run", BPE, *REFERENCE, "--quiet", *args)
-    assert quiet == (out, b"")
-
-
-@test
-def prompts_from_everywhere():
-    prompt = "the cat and the hat"
-    path = os.path.join(scratch, "prompt")
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(prompt + "\n")
-    args = ["-n", "3", "--temp", "0"]
-    expected = run_json(BPE, "-p", prompt, *args)["prompt_tokens"]
-    for more in [["--prompt-file", path], ["-f", path], ["-m", BPE, "-p", prompt, "--raw"],
-                 ["--prompt=" + prompt], ["--tokens", ids(expected)]]:
-        model = [] if "-m" in more else [BPE]
-        out = json.loads(text_of("run", *model, *REFERENCE, "--json", *args, *more))
-        assert out["prompt_tokens"] == expected, more
-    for more in [["-p", "-"], ["--prompt-file", "-"], []]:
-        assert run_json(BPE, *args, *more, stdin=prompt.encode())["prompt_tokens"] == expected, more
-    escaped = run_json(BPE, *args, "-e", "-p", "a\\nb\\q")["prompt_tokens"]
-    assert escaped == run_json(BPE, *args, "-p", "a\nb\\q")["prompt_tokens"]
-    assert "nowhere" in error_of("run", BPE, "-f", "nowhere", code=1)
-
-
-@test
-def same_seed_same_text():
-    def sample(seed, *more):
-        return run_json(BPE, "--tokens", "1,2,3", "-n", "40", "--ignore-eos", "--temp", "1.5",
-                        "--seed", str(seed), *more)["tokens"]
-
-    assert sample(7) == sample(7)
-    assert sample(7) != sample(8)
-    random = [run_json(BPE, "--tokens", "1", "-n", "1")["seed"] for _ in range(2)]
-    assert random[0] != random[1]
-
-
-@test
-def samples_are_runs():
-    args = ["--tokens", "1,2,3", "-n", "20", "--ignore-eos", "--temp", "1.5"]
-    many = run_json(BPE, *args, "--seed", "7", "--samples", "3", "--logprobs", "1")
-    assert len(many["samples"]) == 3 and many["tokens"] == many["samples"][0]["tokens"]
-    for i, sample in enumerate(many["samples"]):
-        alone = run_json(BPE, *args, "--seed", str(7 + i), "--logprobs", "1")
-        assert sample["seed"] == 7 + i and sample["stop_reason"] == "length"
-        assert sample["tokens"] == alone["tokens"] and sample["text"] == alone["text"], i
-        assert len(sample["logprobs"]) == 20
-    out = call("run", BPE, *REFERENCE, *args, "--seed", "7", "--samples", "3")[0]
-    for i in range(3):
-        assert b"[%d/3] seed %d\n" % (i + 1, 7 + i) in out
-
-
-@test
-def beams_are_those_of_transformers():
-    names = {"beams": "--beams", "penalty": "--length-penalty", "stopping": "--early-stopping",
-             "return": "--samples", "predict": "-n"}
-    with open(os.path.join(GOLDEN, "beams", "llama-text-bpe.beams"), encoding="utf-8") as f:
-        lines = f.read().splitlines()
-    prompt, args, n = lines[1].split(": ")[1].replace(" ", ","), None, 0
-    for i, line in enumerate(lines):
-        key, value = line.split(": ", 1)
-        if key != "case" or "min=0 ngram=0 ends=-" not in value or n == 3:
-            continue
-        case = dict(part.split("=") for part in value.split())
-        args = [x for key, name in names.items() for x in (name, case[key])]
-        out = run_json(BPE, "--tokens", prompt, "--ignore-eos", "--cache-type", "f32", *args)
-        texts = [line.split()[1:] for line in lines[i + 1:i + 1 + int(case["return"])]]
-        assert len(out["beams"]) == len(texts)
-        for beam, (score, *tokens) in zip(out["beams"], texts):
-            assert beam["tokens"] == [int(t) for t in tokens], value
-            assert abs(beam["score"] - float(score)) < 1e-4 * max(1, abs(float(score)))
-        n += 1
-    assert n == 3
-    full = run_json(BPE, "--tokens", prompt, "--ignore-eos", "--beams", "2", "-c", "30")
-    assert full["stop_reason"] == "context" and len(full["tokens"]) == 30 - len(prompt.split(","))
-    out = call("run", BPE, *REFERENCE, "--tokens", "1", "-n", "4", "--beams", "2", "--samples", "2")[0]
-    assert out.startswith(b"[1/2] score -") and b"\n[2/2] score -" in out
-
-
-@test
-def ends():
-    def run(*args):
-        return run_json(BPE, "--tokens", "1,2,3", "--temp", "0", *args)
-
-    plain = run("-n", "12", "--ignore-eos")
-    assert plain["stop_reason"] == "length" and len(plain["tokens"]) == 12
-    text = plain["text"]
-    cut = run("-n", "12", "--ignore-eos", "--stop", "nowhere", "--stop", text[3:5])
-    assert cut["stop_reason"] == "string" and cut["text"] == text[:text.index(text[3:5])], cut
-    full = run("-c", "16", "--ignore-eos")
-    assert full["stop_reason"] == "context" and len(full["tokens"]) <= 13
-    ended = run("--logit-bias", "275=1000")
-    assert ended["stop_reason"] == "end" and ended["text"] == "", ended
-    nothing = run("-n", "0")
-    assert nothing["stop_reason"] == "length" and nothing["tokens"] == []
-
-
-@test
-def rules():
-    args = ["--tokens", "1,2,3", "-n", "40", "--temp", "0"]
-    assert len(run_json(BPE, *args, "-l", "275=1000")["tokens"]) == 1
-    late = run_json(BPE, *args, "-l", "275=1000", "--min-tokens", "6")
-    assert late["stop_reason"] == "end" and len(late["tokens"]) == 7, late["tokens"]
-    once = [1, 2, 3] + run_json(BPE, *args, "--ignore-eos", "--no-repeat-ngram", "2")["tokens"]
-    pairs = list(zip(once, once[1:]))
-    assert len(pairs) == 42 and len(set(pairs)) == 42, once
-    many = [1, 2, 3] + run_json(BPE, *args, "--ignore-eos", "-n", "200")["tokens"]
-    assert len(set(zip(many, many[1:]))) < len(many) - 1  # left alone, it repeats
-
-
-@test
-def logit_bias_rules():
-    for bias in ["97=1000", "97+1000"]:
-        out = run_json(BPE, "--tokens", "1", "-n", "4", "-l", bias)
-        assert out["tokens"] == [97] * 4 and out["text"] == "aaaa", out
-    expect = expectation(BPE)
-    first = expect["greedy"][0]
-    out = run_json(BPE, "--tokens", ids(expect["prompt"]), "-n", "1", "--temp", "0", "-l",
-                   f"{first}=-inf")
-    assert out["tokens"] != [first]
-
-
-def read_npy(path):
-    with open(path, "rb") as f:
-        data = f.read()
-    assert data[:8] == b"\x93NUMPY\x01\x00" and (10 + data[8] + 256 * data[9]) % 64 == 0
-    start = 10 + data[8] + 256 * data[9]
-    head = eval(data[10:start], {"__builtins__": {}})  # NEP 1: a literal dictionary
-    values = array.array("f", data[start:])
-    assert head == {"descr": "<f4" if sys.byteorder == "little" else ">f4", "fortran_order": False,
-                    "shape": (len(values),)}, head
-    return list(values)
-
-
-@test
-def logits_and_logprobs():
-    expect = expectation(BPE)
-    path = os.path.join(scratch, "logits.npy")
-    out = run_json(BPE, "--tokens", ids(expect["prompt"]), "-n", "3", "--temp", "0",
-                   "--logprobs", "4", "--logits", path, "--ignore-eos", "--cache-type", "f32")
-    logits = read_npy(path)
-    scale = max(map(abs, expect["logits"]))
-    assert len(logits) == len(expect["logits"])
-    assert all(abs(a - b) < 1e-4 * scale for a, b in zip(logits, expect["logits"]))
-    top = max(logits)
-    total = top + math.log(sum(math.exp(x - top) for x in logits))
-    rows = out["logprobs"]
-    assert [row["token"] for row in rows] == out["tokens"]
-    for row in rows:
-        assert len(row["top"]) == 4 and row["top"][0] == [row["token"], row["logprob"]], row
-        probabilities = [p for _, p in row["top"]]
-        assert probabilities == sorted(probabilities, reverse=True) and probabilities[0] <= 0
-    for token, logprob in rows[0]["top"]:
-        assert abs(logits[token] - total - logprob) < 1e-4
-    # Written whole or not at all, under its own name.
-    assert [n for n in os.listdir(scratch) if n.startswith("logits.npy")] == ["logits.npy"]
-    missing = os.path.join(scratch, "nowhere", "logits.npy")
-    assert missing in error_of("run", BPE, *REFERENCE, "--tokens", "1", "-n", "1", "--logits",
-                               missing, code=1)
-    assert read_npy_again(path) == logits
-
-
-def read_npy_again(path):
-    """Logits of the prompt alone are the same numbers, and replace the file."""
-    expect = expectation(BPE)
-    call("run", BPE, *REFERENCE, "--tokens", ids(expect["prompt"]), "-n", "0", "--logits", path,
-         "--cache-type", "f32")
-    return read_npy(path)
-
-
-@test
-def kept_work_has_a_place():
-    cache = os.path.join(scratch, "kept")
-    call("run", BPE, "--tokens", "1", "-n", "1", "--no-cache", "--cache-dir", cache)
-    assert not os.path.exists(cache)
-    found = json.loads(text_of("devices", "--json"))
-    if not any(d["backend"] == "vulkan" and d["usable"] for d in found):
-        raise Skip("no Vulkan device")
-    call("run", BPE, "--tokens", "1", "-n", "1", "--device", "vulkan", "--cache-dir", cache)
-    assert os.listdir(cache)
-
-
-# ---- convert -----------------------------------------------------------------------------------
-
-
-@test
-def convert_and_run():
-    out = os.path.join(scratch, "out.gguf")
-    report = json.loads(text_of("convert", BPE, out, "--type", "f32", "--json"))
-    assert report["file"] == out and report["size"] == os.path.getsize(out), report
-    assert report["fallbacks"] == [] and report["requantized"] == 0, report
-    assert sum(t["tensors"] for t in report["types"].values()) == report["tensors"], report
-    want = expectation(BPE)
-    got = run_json(out, "--tokens", ids(want["prompt"]), "--temp", "0", "-n", "8", "--ignore-eos")
-    assert got["tokens"] == want["greedy"][:8], got["tokens"]
-    text = " ".join(text_of("convert", "--help").split())
-    kinds = re.search(r"see above: (.*?) \(default", text).group(1).split(", ")
-    assert len(kinds) > 15, kinds
-    for kind in kinds:
-        call("convert", BPE, out, "--type", kind, "--force", "-q")
-        assert text_of("info", out).count("\n") > 5
-
-
-@test
-def convert_says_what_it_did():
-    out = os.path.join(scratch, "out.gguf")
-    err = call("convert", BPE, out, "--type", "q4_k")[1].decode()
-    assert "rows are no multiple of 256" in err, err
-    fallbacks = json.loads(text_of("convert", BPE, out, "--type", "q4_k", "--force", "--json"))[
-        "fallbacks"]
-    assert all(f["name"].endswith("weight") and f["type"] != f["wanted"] for f in fallbacks)
-    assert any(f["wanted"] == "Q4_K" for f in fallbacks), fallbacks
-    call("convert", BPE, out, "--type", "q8_0", "--force")
-    again = os.path.join(scratch, "again.gguf")
-    assert b"a second loss" in call("convert", out, again, "--type", "q4_0")[1]
-    assert call("convert", out, again, "--type", "q5_0", "--force", "-q")[1] == b""
-
-
-@test
-def convert_refuses():
-    out = os.path.join(scratch, "out.gguf")
-    call("convert", BPE, out)
-    assert "exists" in error_of("convert", BPE, out, code=1)
-    call("convert", BPE, out, "--force")
-    assert "would be converted" in error_of("convert", out, out, "--force", code=2)
-    assert "which model" in error_of("convert", code=2)
-    assert "where to" in error_of("convert", BPE, code=2)
-    assert "q4_z" in error_of("convert", BPE, out, "--type", "q4_z", code=2)
-    assert "nowhere" in error_of("convert", BPE, "/nowhere/out.gguf", code=1)
-    assert "no such file" in error_of("convert", "nowhere.gguf", out, code=3)
-    assert os.listdir(scratch) == ["out.gguf"]
-
-
-def write_zeros(path, n_rows):
-    """A GGUF file with one tensor of 4096 columns, sparse on disk."""
-    def text(s):
-        return struct.pack("<Q", len(s)) + s.encode()
-    with open(path, "wb") as f:
-        keys = {"block_count": 1, "context_length": 64, "embedding_length": 4096,
-                "feed_forward_length": 64, "attention.head_count": 32}
-        f.write(b"GGUF" + struct.pack("<IQQ", 3, 1, len(keys) + 2) + text("general.architecture") +
-                struct.pack("<I", 8) + text("llama"))
-        f.write(text("llama.attention.layer_norm_rms_epsilon") + struct.pack("<If", 6, 1e-5))
-        for key, value in keys.items():
-            f.write(text("llama." + key) + struct.pack("<II", 4, value))
-        f.write(text("blk.0.ffn_up.weight") + struct.pack("<IQQIQ", 2, 4096, n_rows, 0, 0))
-        f.write(bytes(-f.tell() % 32))
-        f.truncate(f.tell() + n_rows * 4096 * 4)
-
-
-@test
-def interrupting_convert_leaves_nothing():
-    big, out = os.path.join(scratch, "big.gguf"), os.path.join(scratch, "out.gguf")
-    write_zeros(big, 100000)
-    for stop in [signal.SIGINT, signal.SIGTERM]:
-        process = subprocess.Popen([samara, "convert", big, out, "--type", "q4_k", "--threads", "1"],
-                                   env=environment(), stderr=subprocess.PIPE)
-        for _ in range(1000):
-            if any(name.endswith(".part") for name in os.listdir(scratch)):
-                break
-            time.sleep(0.01)
-        process.send_signal(stop)
-        err = process.communicate(timeout=60)[1]
-        assert process.returncode == 130 and err == b"", (process.returncode, err)
-        assert os.listdir(scratch) == ["big.gguf"], os.listdir(scratch)
-
-
-# ---- streams, terminals, signals ---------------------------------------------------------------
-
-LONG = ["run", BPE, *REFERENCE, "--tokens", "1", "-n", "20000", "-c", "20001", "--ignore-eos",
-        "--temp", "0"]
-
-
-def start_blocked():
-    """A run that waits for its reader: the pipe is full. Returns the process."""
-    process = subprocess.Popen([samara, *LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               stdin=subprocess.DEVNULL, env=environment())
-    fcntl.fcntl(process.stdout, getattr(fcntl, "F_SETPIPE_SZ", 1031), 4096)
-    deadline = time.monotonic() + 60
-    before = 0
-    while time.monotonic() < deadline:
-        time.sleep(0.3)
-        waiting = array.array("i", [0])
-        fcntl.ioctl(process.stdout, 0x541B, waiting)  # FIONREAD
-        if waiting[0] >= 4000 and waiting[0] == before:
-            return process
-        before = waiting[0]
-        assert process.poll() is None, process.stderr.read()
-    process.kill()
-    raise AssertionError("the pipe never filled")
-
-
-@test
-def first_interrupt_stops():
-    process = start_blocked()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, f"{process.returncode}: {err}"
-    assert b"cancelled" in err and 4000 <= len(out) < 20000, (len(out), err)
-
-
-@test
-def second_interrupt_ends():
-    process = start_blocked()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130, process.returncode
-    process.communicate()
-
-
-@test
-def reader_may_leave():
-    process = start_blocked()
-    process.stdout.close()
-    err = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(timeout=60) == 0 and b"cannot" not in err, (process.returncode, err)
-
-
-@test
-def full_disk():
-    if not os.path.exists("/dev/full"):
-        raise Skip("no /dev/full")
-    for args in [["run", BPE, *REFERENCE, "--tokens", "1", "-n", "3", "-q"], ["devices", "--json"],
-                 ["info", BPE], ["--help"], ["tokenize", BPE, "-p", "x"]]:
-        with open("/dev/full", "wb") as full:
-            done = subprocess.run([samara, *args], stdout=full, stderr=subprocess.PIPE,
-                                  stdin=subprocess.DEVNULL, env=environment(), timeout=60)
-        assert done.returncode == 1 and b"standard output" in done.stderr, (args, done)
-
-
-@test
-def closed_stdout_spoils_no_file():
-    path = os.path.join(scratch, "closed.npy")
-    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", samara, "run", BPE, *REFERENCE,
-                           "--tokens", "1", "-n", "4", "--logits", path], capture_output=True,
-                          env=environment(), stdin=subprocess.DEVNULL, timeout=60)
-    assert done.returncode in (0, 1), done
-    assert len(read_npy(path)) == 283
-
-
-def on_terminal(*args, **changes):
-    """All output of samara when stdout and stderr are a terminal."""
-    try:
-        master, slave = pty.openpty()
-    except OSError as error:
-        raise Skip(f"no terminal to be had here: {error}") from error
-    process = subprocess.Popen([samara, *args], stdin=subprocess.DEVNULL, stdout=slave,
-                               stderr=slave, env=environment(**changes))
-    os.close(slave)
-    out = b""
-    while True:
-        try:
-            part = os.read(master, 65536)
-        except OSError:  # Linux: the other end is closed
-            break
-        if not part:
-            break
-        out += part
-    os.close(master)
-    process.wait(timeout=60)
-    return out
-
-
-@test
-def colours_where_wanted():
-    assert b"\033[1m" in on_terminal("--help")
-    assert b"\033" not in on_terminal("--help", NO_COLOR="1")
-    assert b"\033" not in on_terminal("--help", TERM="dumb")
-    assert b"\033[" in on_terminal("--help", NO_COLOR="")
-    assert b"\033" not in text_of("--help").encode()
-
-
-@test
-def progress_on_terminals_only():
-    args = ["run", BPE, *REFERENCE, "--tokens", "1", "-n", "3", "--ignore-eos"]
-    assert b"\r\033[K[" in on_terminal(*args)
-    assert b"\r\033[K[" not in on_terminal(*args, "--quiet")
-    assert b"\033" not in call(*args)[1]
-
-
-def main():
-    global samara, scratch
-    samara = os.path.abspath(sys.argv[1])
-    wanted = sys.argv[2] if len(sys.argv) > 2 else ""
-    chosen = [t for t in tests if wanted in t.__name__]
-    failed = 0
-    print(f"1..{len(chosen)}", flush=True)
-    for number, function in enumerate(chosen, 1):
-        with tempfile.TemporaryDirectory(prefix="samara-cli-") as scratch:
-            try:
-                function()
-                print(f"ok {number} - {function.__name__}", flush=True)
-            except Skip as reason:
-                print(f"ok {number} - {function.__name__} # SKIP {reason}", flush=True)
-            except Exception as error:  # the next test may still tell something
-                failed += 1
-                print(f"not ok {number} - {function.__name__}", flush=True)
-                print("\n".join(f"# {type(error).__name__}: {error}".splitlines()), flush=True)
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.main())

@@ -1,8 +1,4 @@
-"""samara bench as its users meet it.
-
-    python test_cli_bench.py SAMARA [FILTER]
-
-As test_cli.py, which it takes its tools from: tiny models on the reference device.
+"""samara bench as its users meet it. cli.py says how to run it.
 """
 import csv
 import io
@@ -12,11 +8,8 @@ import re
 import statistics
 import sys
 
-import test_cli as cli
-from test_cli import BARE, BPE, GOLDEN, REFERENCE, call, error_of, text_of
-
-cli.tests.clear()
-test = cli.test
+import cli
+from cli import BARE, BPE, GOLDEN, REFERENCE, call, error_of, test, text_of
 
 FOLDER = os.path.join("folders", "qwen3")
 QUICK = ["bench", *REFERENCE, "--no-starts", "-r", "2"]

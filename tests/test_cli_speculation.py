@@ -1,15 +1,9 @@
-"""samara run with speculation: the same text, and what is told of the guesses.
-
-    python test_cli_speculation.py SAMARA [FILTER]
-
-As test_cli.py, whose helpers it uses.
+"""samara run with speculation: the same text, and what is told of the guesses. cli.py says how to run it.
 """
 import sys
 
-import test_cli as cli
-from test_cli import BPE, REFERENCE, SPM, call, error_of, run_json, test
-
-cli.tests.clear()  # those of that file run by themselves
+import cli
+from cli import BPE, REFERENCE, SPM, call, error_of, run_json, test
 
 PROMPT = ["--tokens", "1,7,3,9,4,7,3,9,5,2,7,3,9,4,7,3", "-n", "50", "--ignore-eos"]
 SPECULATION = ["never", "auto", "always"]

@@ -5,7 +5,7 @@
 //
 // Bindings and parameters: struct smr_attention_push in kernel.h. A workgroup takes a split of the
 // keys of one query (lib/attention_single.glsl), or of several that share keys
-// (lib/attention_grouped.glsl, lib/attention_runs.glsl). It goes over the keys in tiles of TILE with online softmax
+// (lib/attention_grouped.glsl, lib/attention_runs.glsl, lib/attention_blocks.glsl). It goes over the keys in tiles of TILE with online softmax
 // (arXiv:1805.02867):
 //   1. where the tile's keys lie, through the page table
 //   2. dot products: LANES invocations for a key, each a part of it
@@ -115,7 +115,9 @@ float output_factor(float divisor)
     return divisor > 0.0 ? 1.0 / divisor : 0.0;
 }
 
-#ifdef USE_RUNS
+#ifdef USE_BLOCKS
+#include "lib/attention_blocks.glsl"
+#elif defined(USE_RUNS)
 #include "lib/attention_runs.glsl"
 #elif defined(GROUPED)
 #include "lib/attention_grouped.glsl"

@@ -148,7 +148,9 @@ struct smr_rope_store_push {
 // Bindings: 0 rows; 1 pages, u32; 2 q, f32; 3 key cache; 4 value cache (type); 5 out, f32; 6
 // lengths, u32 [n_sequences] (anything without FULL); 7 bias, f32 [n_heads, 2 * reach + 1] (anything
 // without BIAS).
-enum { SMR_ATTENTION_FULL = 1, SMR_ATTENTION_BIAS = 2 };
+// APART says that most rows are of another sequence than the one before. It changes no result: variants
+// that read keys once for neighbouring rows then are not chosen.
+enum { SMR_ATTENTION_FULL = 1, SMR_ATTENTION_BIAS = 2, SMR_ATTENTION_APART = 4 };
 struct smr_attention_push {
     uint32_t n_rows, n_heads, n_kv_heads, head_dim;
     uint32_t q_stride, out_stride;

@@ -11,8 +11,12 @@ static const struct smr_variant attention_variants[] = {
     {.name = "runs",
      .defines = "#define USE_RUNS 1\n",
      .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
+    // The same where there are enough queries to fill vectors with.
+    {.name = "blocks",
+     .defines = "#define USE_RUNS 1\n#define USE_BLOCKS 1\n",
+     .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
 };
-enum { ATTENTION_SINGLE, ATTENTION_GROUPED, ATTENTION_RUNS };
+enum { ATTENTION_SINGLE, ATTENTION_GROUPED, ATTENTION_RUNS, ATTENTION_BLOCKS };
 enum { GROUPED_SIZE = 128, GROUPED_TILE = 64, GROUPED_LANES = 4 };
 
 // Heads of a workgroup of the grouped variant: a power of two, at most `most`, which is one.
@@ -78,6 +82,23 @@ static bool attention_runs_specialise(struct smr_kernel_key *key, const struct s
     return heads > 0;
 }
 
+// Further constants: lanes of a vector, queries of a workgroup, keys or elements of values of a pass.
+static bool attention_blocks_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                        const struct smr_attention_push *p)
+{
+    const uint32_t sharing = p->n_heads / p->n_kv_heads;
+    const bool wide = limits->vector_floats >= 16; // a processor with 32 registers, others have 16
+    if (!smr_limits_want_runs(limits) || p->flags & SMR_ATTENTION_APART ||
+        (uint64_t)p->n_rows * sharing < 16)
+        return false;
+    key->constants[0] = 1;
+    key->constants[2] = 64;
+    key->constants[3] = wide ? 16 : 8;
+    key->constants[4] = 64;
+    key->constants[5] = wide ? 8 : 4;
+    return true;
+}
+
 // Constants: workgroup size, head_dim, keys of a tile, invocations that share the dot product of a
 // key; two that variants have a use for; the flags, so that what is not asked for costs nothing.
 static bool attention_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
@@ -89,11 +110,13 @@ static bool attention_specialise(struct smr_kernel_key *key, const struct smr_li
         (p->window && p->flags & SMR_ATTENTION_FULL))
         return false;
     key->constants[1] = p->head_dim;
-    key->constants[6] = p->flags;
+    key->constants[6] = p->flags & (SMR_ATTENTION_FULL | SMR_ATTENTION_BIAS);
     if (key->variant == ATTENTION_GROUPED)
         return grouped_specialise(key, limits, p);
     if (key->variant == ATTENTION_RUNS)
         return attention_runs_specialise(key, limits, p);
+    if (key->variant == ATTENTION_BLOCKS)
+        return attention_blocks_specialise(key, limits, p);
     key->constants[0] = smr_workgroup_size_for(limits, 128, p->head_dim <= 128 ? 16 : 32);
     key->constants[2] = 64;
     key->constants[3] = limits->cpu ? 1 : 8;
@@ -106,6 +129,8 @@ static void attention_groups(const struct smr_kernel_key *key, const void *push,
     uint64_t n = (uint64_t)p->n_rows * p->n_heads;
     if (key->variant == ATTENTION_RUNS)
         n /= key->constants[4];
+    if (key->variant == ATTENTION_BLOCKS)
+        n = smr_div_up((uint32_t)(n / p->n_kv_heads), key->constants[4]) * (uint64_t)p->n_kv_heads;
     if (key->variant == ATTENTION_GROUPED) {
         const uint32_t heads = key->constants[5], rows = key->constants[4] / heads;
         n = (uint64_t)smr_div_up(p->n_rows, rows) * p->n_kv_heads *

@@ -311,6 +311,7 @@ static void emit_attention(struct emitter *e)
     const struct smr_schedule *schedule = e->schedule;
     bool full = e->op->cache != SMR_CACHE_TEXT;
     uint32_t n_rows = e->program->shape.n_rows;
+    bool apart = n_rows > 1 && e->program->shape.n_outputs == n_rows; // no prompt
     uint32_t n_biases = e->op->bias ? cols_of(e, e->op->bias) / e->op->n_heads : 1;
     struct smr_binding in = binding_of(e, e->op->in), out = binding_of(e, e->op->out);
     struct smr_binding partial = out;
@@ -327,7 +328,8 @@ static void emit_attention(struct emitter *e)
         .n_splits = smr_shape_splits(schedule, &e->program->shape, e->op),
         .scale = e->op->scale,
         .softcap = e->op->softcap,
-        .flags = (full ? SMR_ATTENTION_FULL : 0) | (e->op->bias ? SMR_ATTENTION_BIAS : 0),
+        .flags = (full ? SMR_ATTENTION_FULL : 0) | (e->op->bias ? SMR_ATTENTION_BIAS : 0) |
+                 (apart ? SMR_ATTENTION_APART : 0),
         .reach = n_biases / 2};
     if (push.n_splits > 1)
         partial = (struct smr_binding){schedule->arena, e->placement->scratch[e->step_index],

@@ -6,3 +6,6 @@ uint lane_base(uint at)
 {
     return min(at, 0xffffff00u);
 }
+
+// A loop over the lanes of a vector: never unrolled here, which would hide it from the compiler.
+#define LANE_LOOP [[dont_unroll, dependency_infinite]]

@@ -11,3 +11,13 @@ float lane_exp(float x)
               r * (8.3333333e-3 + r * 1.3888889e-3)))));
     return p * uintBitsToFloat(uint(int(k) + 127) << 23);
 }
+
+// tanh() of any x, to about 1e-6 of it.
+float lane_tanh(float x)
+{
+    float s = min(x * x, 0.0625);
+    float small = x + x * s * (-3.3333333e-1 +
+                  s * (1.3333333e-1 + s * (-5.3968254e-2 + s * 2.1869489e-2)));
+    float large = 1.0 - 2.0 / (lane_exp(2.0 * min(abs(x), 10.0)) + 1.0);
+    return mix(x < 0.0 ? -large : large, small, x * x < 0.0625);
+}

@@ -58,9 +58,7 @@ layout(std430, binding = 0) readonly buffer WeightHalves
 
 #include "lib/lane_base.glsl"
 
-// A loop over the lanes of a vector: never unrolled here, which would hide it from the compiler.
-const uint DOT_LANES = 16u;
-#define LANE_LOOP [[dont_unroll, dependency_infinite]]
+const uint DOT_LANES = 16u; // of a vector
 
 struct Groups {
     float scale[16], minimum[16];

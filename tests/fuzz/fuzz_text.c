@@ -2,41 +2,15 @@
 // what a vocabulary encodes are its own tokens, which detokenise to UTF-8.
 //
 // The input is one byte of flags, two of the text's size, the text, and a GGUF file.
-#include "text/text.h"
-#include "text/utf8.h"
 #include "text_builder.h"
+#include "text_input.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 enum { HEAD = 3 };
-
-static void check(bool condition)
-{
-    if (!condition)
-        abort();
-}
-
-static void check_tokens(smr_context *context, const struct smr_vocab *vocab, const int32_t *tokens,
-                         size_t n)
-{
-    struct smr_detokenizer stream;
-    struct smr_string text;
-    smr_string_init(&text, context);
-    smr_detokenizer_init(&stream, vocab, n % 2);
-    for (size_t i = 0; i < n; i++) {
-        check(tokens[i] >= 0 && (uint32_t)tokens[i] < smr_vocab_size(vocab));
-        smr_detokenizer_add(&stream, tokens[i], &text);
-    }
-    smr_detokenizer_end(&stream, &text);
-    for (size_t at = 0, length; at < text.size; at += length)
-        check(smr_utf8_next(text.data + at, text.size - at, &length) == SMR_UTF8_VALID);
-    smr_string_finish(&text);
-}
 
 static void use(smr_context *context, smr_model *model, const char *text, size_t size,
                 uint32_t flags)
@@ -66,10 +40,8 @@ static void use(smr_context *context, smr_model *model, const char *text, size_t
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < HEAD)
-        return 0;
-    size_t n_text = (size_t)data[1] | (size_t)data[2] << 8;
-    if (n_text > size - HEAD)
+    size_t n_text = input_text_size(data, size, HEAD);
+    if (n_text == SIZE_MAX)
         return 0;
     size_t n_file = size - HEAD - n_text;
     uint8_t *file = aligned_alloc(16, (n_file + 16) & ~(size_t)15); // models are aligned to 16
@@ -108,8 +80,7 @@ static size_t make_seed(uint8_t *data, size_t max_size, unsigned seed)
         gguf_key_string(&builder, "tokenizer.chat_template",
                         "<|im_start|>system\nYou are it<|im_end|>");
     data[0] = (uint8_t)(seed >> 6);
-    data[1] = (uint8_t)n;
-    data[2] = 0;
+    input_set_text_size(data, HEAD, n);
     size_t size = HEAD + n + builder.size;
     if (size <= max_size) {
         memcpy(data + HEAD, text, n);
@@ -119,29 +90,12 @@ static size_t make_seed(uint8_t *data, size_t max_size, unsigned seed)
     return size <= max_size ? size : 1;
 }
 
-// Mutate the text or the file, each as a whole, so that the other stays what it was.
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
-    size_t n_text = size < HEAD ? 0 : (size_t)data[1] | (size_t)data[2] << 8;
-    if (size < HEAD + 64 || n_text > size - HEAD)
+    if (size < HEAD + 64 || input_text_size(data, size, HEAD) == SIZE_MAX)
         return max_size < HEAD ? 0 : make_seed(data, max_size, seed);
     if (seed % 8 == 0)
         data[0] = (uint8_t)(seed >> 8);
-    uint8_t *file = data + HEAD + n_text;
-    size_t n_file = size - HEAD - n_text, room = max_size - HEAD;
-    if (seed % 2)
-        return HEAD + n_text + LLVMFuzzerMutate(file, n_file, room - n_text);
-    if (n_file >= room)
-        return size;
-    size_t limit = room - n_file < 0xffff ? room - n_file : 0xffff;
-    uint8_t *copy = malloc(n_file + limit);
-    check(copy);
-    memcpy(copy, file, n_file);
-    if (n_text <= limit)
-        n_text = LLVMFuzzerMutate(data + HEAD, n_text, limit);
-    data[1] = (uint8_t)n_text;
-    data[2] = (uint8_t)(n_text >> 8);
-    memcpy(data + HEAD + n_text, copy, n_file);
-    free(copy);
-    return HEAD + n_text + n_file;
+    return seed % 2 ? input_mutate_file(data, size, max_size, HEAD)
+                    : input_mutate_text(data, size, max_size, HEAD);
 }

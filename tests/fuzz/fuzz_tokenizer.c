@@ -4,43 +4,16 @@
 //
 // The input is one byte of flags, one of what the file is, two of the text's size, the text, the file.
 #include "model/metadata.h"
-#include "text/text.h"
-#include "text/utf8.h"
 #include "text_builder.h"
+#include "text_input.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 enum { HEAD = 4 };
 enum { FILE_JSON, FILE_MODEL, FILE_CHARSMAP, FILE_MARIAN, FILE_MERGES, N_FILES };
-
-static void check(bool condition)
-{
-    if (!condition)
-        abort();
-}
-
-static void check_tokens(smr_context *context, const struct smr_vocab *vocab, const int32_t *tokens,
-                         size_t n)
-{
-    struct smr_detokenizer stream;
-    struct smr_string text;
-    smr_string_init(&text, context);
-    smr_detokenizer_init(&stream, vocab, n % 2);
-    stream.at_start = n % 3;
-    for (size_t i = 0; i < n; i++) {
-        check(tokens[i] >= 0 && (uint32_t)tokens[i] < smr_vocab_size(vocab));
-        smr_detokenizer_add(&stream, tokens[i], &text);
-    }
-    smr_detokenizer_end(&stream, &text);
-    for (size_t at = 0, length; at < text.size; at += length)
-        check(smr_utf8_next(text.data + at, text.size - at, &length) == SMR_UTF8_VALID);
-    smr_string_finish(&text);
-}
 
 static void check_export(smr_context *context, const struct smr_vocab *vocab)
 {
@@ -96,8 +69,8 @@ static void put_file(struct gguf_builder *builder, unsigned kind, const uint8_t 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t n_text = size < HEAD ? 0 : (size_t)data[2] | (size_t)data[3] << 8;
-    if (size < HEAD || n_text > size - HEAD)
+    size_t n_text = input_text_size(data, size, HEAD);
+    if (n_text == SIZE_MAX)
         return 0;
     struct gguf_builder builder;
     gguf_begin(&builder, 3);
@@ -143,36 +116,18 @@ static size_t make_seed(uint8_t *data, size_t max_size, unsigned seed)
         return 1;
     data[0] = (uint8_t)(seed >> 8);
     data[1] = (uint8_t)kind;
-    data[2] = (uint8_t)n;
-    data[3] = 0;
+    input_set_text_size(data, HEAD, n);
     memcpy(data + HEAD, text, n);
     memcpy(data + HEAD + n, file, n_file);
     return HEAD + n + n_file;
 }
 
-// Mutate the text or the file, each as a whole, so that the other stays what it was.
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
-    size_t n_text = size < HEAD ? 0 : (size_t)data[2] | (size_t)data[3] << 8;
-    if (size < HEAD + 16 || n_text > size - HEAD || seed % 256 == 0)
+    if (size < HEAD + 16 || input_text_size(data, size, HEAD) == SIZE_MAX || seed % 256 == 0)
         return max_size < HEAD ? 0 : make_seed(data, max_size, seed / 256);
     if (seed % 8 == 0)
         data[0] = (uint8_t)(seed >> 8);
-    uint8_t *file = data + HEAD + n_text;
-    size_t n_file = size - HEAD - n_text, room = max_size - HEAD;
-    if (seed % 4)
-        return HEAD + n_text + LLVMFuzzerMutate(file, n_file, room - n_text);
-    if (n_file >= room)
-        return size;
-    size_t limit = room - n_file < 0xffff ? room - n_file : 0xffff;
-    uint8_t *copy = malloc(n_file + limit);
-    check(copy);
-    memcpy(copy, file, n_file);
-    if (n_text <= limit)
-        n_text = LLVMFuzzerMutate(data + HEAD, n_text, limit);
-    data[2] = (uint8_t)n_text;
-    data[3] = (uint8_t)(n_text >> 8);
-    memcpy(data + HEAD + n_text, copy, n_file);
-    free(copy);
-    return HEAD + n_text + n_file;
+    return seed % 4 ? input_mutate_file(data, size, max_size, HEAD)
+                    : input_mutate_text(data, size, max_size, HEAD);
 }

@@ -189,9 +189,10 @@ static int open_entry(const struct entry *entry, int flags)
     return fd;
 }
 
-// Each of libc's four ways to open a file.
-static int open_any(const char *name, int folder, const char *path, int flags, mode_t mode)
+// Each of libc's four ways to open a file; `arguments` hold the mode, where `flags` ask for one.
+static int open_any(const char *name, int folder, const char *path, int flags, va_list arguments)
 {
+    const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
     struct entry entry;
     look(path, &entry);
     if (entry.kind != ELSEWHERE)
@@ -201,45 +202,40 @@ static int open_any(const char *name, int folder, const char *path, int flags, m
     return next(folder, path, flags, mode);
 }
 
-static mode_t mode_of(int flags, va_list arguments)
-{
-    return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
-}
-
 SHIM_EXPORT int open(const char *path, int flags, ...)
 {
     va_list arguments;
     va_start(arguments, flags);
-    const mode_t mode = mode_of(flags, arguments);
+    const int fd = open_any("openat", AT_FDCWD, path, flags, arguments);
     va_end(arguments);
-    return open_any("openat", AT_FDCWD, path, flags, mode);
+    return fd;
 }
 
 SHIM_EXPORT int open64(const char *path, int flags, ...)
 {
     va_list arguments;
     va_start(arguments, flags);
-    const mode_t mode = mode_of(flags, arguments);
+    const int fd = open_any("openat64", AT_FDCWD, path, flags, arguments);
     va_end(arguments);
-    return open_any("openat64", AT_FDCWD, path, flags, mode);
+    return fd;
 }
 
 SHIM_EXPORT int openat(int folder, const char *path, int flags, ...)
 {
     va_list arguments;
     va_start(arguments, flags);
-    const mode_t mode = mode_of(flags, arguments);
+    const int fd = open_any("openat", folder, path, flags, arguments);
     va_end(arguments);
-    return open_any("openat", folder, path, flags, mode);
+    return fd;
 }
 
 SHIM_EXPORT int openat64(int folder, const char *path, int flags, ...)
 {
     va_list arguments;
     va_start(arguments, flags);
-    const mode_t mode = mode_of(flags, arguments);
+    const int fd = open_any("openat64", folder, path, flags, arguments);
     va_end(arguments);
-    return open_any("openat64", folder, path, flags, mode);
+    return fd;
 }
 
 static FILE *fopen_any(const char *name, const char *path, const char *mode)

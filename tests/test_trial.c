@@ -224,6 +224,8 @@ union push {
     struct smr_reduce_push reduce;
     struct smr_copy_pages_push copy_pages;
     struct smr_pick_push pick;
+    struct smr_penalise_push penalise;
+    struct smr_sample_push sample;
     struct smr_route_push route;
     struct smr_experts_push experts;
     struct smr_combine_push combine;
@@ -314,6 +316,12 @@ static void model_push(enum smr_kernel_id id, const struct shape *m, union push 
         break;
     case SMR_KERNEL_PICK:
         push->pick = (struct smr_pick_push){smr_div_up(m->n_vocab, SMR_REDUCE_CHUNK), 1};
+        break;
+    case SMR_KERNEL_PENALISE:
+        push->penalise = (struct smr_penalise_push){m->n_vocab};
+        break;
+    case SMR_KERNEL_SAMPLE:
+        push->sample = (struct smr_sample_push){m->n_vocab};
         break;
     case SMR_KERNEL_ROUTE:
         push->route = (struct smr_route_push){32, m->n_rows, 4, 32, 0};

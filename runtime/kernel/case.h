@@ -33,7 +33,8 @@ struct smr_case_params {
     // them padding; with 0 a prompt, one row after the other. attention: of so many sequences.
     uint32_t last_position;
     uint32_t n_sequences;
-    float range, middle; // activate: inputs are so far from the middle at most; range 0: 5
+    const struct smr_draw *draw; // sample, penalise; NULL: the usual one
+    float range, middle;         // activate: inputs are so far from the middle at most; range 0: 5
 };
 
 // Make inputs that fit the push. The same parameters give the same inputs. Memory comes from
@@ -80,3 +81,12 @@ struct smr_case_inputs {
                          const void *actual);
 };
 extern const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS];
+
+// case_sample.c: of pick, penalise and sample. Their outputs are tokens, but for logits.
+void smr_case_make_pick(struct smr_case *c, const struct smr_case_params *params);
+void smr_case_make_penalise(struct smr_case *c, const struct smr_case_params *params);
+void smr_case_make_sample(struct smr_case *c, const struct smr_case_params *params);
+size_t smr_case_decode_tokens(const struct smr_case *c, uint32_t binding, const void *data,
+                              float *values);
+// Reduce the logits of a sample case again, after they were changed.
+void smr_case_reduce(struct smr_case *c);

@@ -374,33 +374,6 @@ static const char *check_reduce(const struct smr_case *c, uint32_t binding, cons
     return NULL;
 }
 
-// ---- pick -------------------------------------------------------------------------------------
-
-// Few maxima, so that some are equal.
-static void make_pick(struct smr_case *c, const struct smr_case_params *params)
-{
-    const struct smr_pick_push *p = c->push;
-    const size_t n = (size_t)p->n_rows * p->n_chunks;
-    c->operands[0] = smr_case_floats(c, 4 * n, 1.0f);
-    struct smr_reduced *chunks = c->operands[0].data;
-    for (size_t i = 0; chunks && i < n; i++) {
-        chunks[i].maximum = (float)smr_case_random(c, 100) - 200.0f;
-        chunks[i].index =
-            (uint32_t)(i % p->n_chunks) * SMR_REDUCE_CHUNK + smr_case_random(c, SMR_REDUCE_CHUNK);
-    }
-    c->operands[1] = smr_case_floats(c, p->n_rows, 1.0f);
-}
-
-static size_t decode_pick(const struct smr_case *c, uint32_t binding, const void *data,
-                          float *values)
-{
-    const uint32_t *tokens = data;
-    const size_t n = c->operands[binding].size / sizeof *tokens;
-    for (size_t i = 0; i < n; i++)
-        values[i] = (float)tokens[i];
-    return n;
-}
-
 // ---- copy_pages -------------------------------------------------------------------------------
 
 // From the first half of the pages to the second, now and then from the same one; whole pages, their
@@ -529,7 +502,9 @@ const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
     [SMR_KERNEL_ATTENTION_MERGE] = {make_attention_merge, NULL, NULL},
     [SMR_KERNEL_ACTIVATE] = {make_activate, NULL, NULL},
     [SMR_KERNEL_REDUCE] = {make_reduce, decode_reduce, check_reduce},
-    [SMR_KERNEL_PICK] = {make_pick, decode_pick, NULL},
+    [SMR_KERNEL_PICK] = {smr_case_make_pick, smr_case_decode_tokens, NULL},
+    [SMR_KERNEL_PENALISE] = {smr_case_make_penalise, NULL, NULL},
+    [SMR_KERNEL_SAMPLE] = {smr_case_make_sample, smr_case_decode_tokens, NULL},
     [SMR_KERNEL_COPY_PAGES] = {make_copy_pages, decode_bytes, NULL},
     [SMR_KERNEL_ROUTE] = {make_route, decode_route, check_route},
     [SMR_KERNEL_EXPERTS] = {make_experts, NULL, NULL},

@@ -29,6 +29,8 @@ enum smr_kernel_id {
     SMR_KERNEL_REDUCE,
     SMR_KERNEL_COPY_PAGES,
     SMR_KERNEL_PICK,
+    SMR_KERNEL_PENALISE,
+    SMR_KERNEL_SAMPLE,
     SMR_KERNEL_ROUTE,
     SMR_KERNEL_EXPERTS,
     SMR_KERNEL_COMBINE,
@@ -206,6 +208,47 @@ struct smr_reduce_push {
 // Bindings: 0 struct smr_reduced [n_rows, n_chunks], of reduce; 1 out, u32 [n_rows].
 struct smr_pick_push {
     uint32_t n_chunks, n_rows;
+};
+
+// How a token is drawn that is not always the most likely one: data of a step, in a buffer.
+struct smr_draw {
+    uint32_t top_k;           // 0: all
+    uint32_t top_p;           // of 2^32; UINT32_MAX: all
+    float min_p, temperature; // min_p 0: all; temperature > 0
+    uint32_t point;           // the random number, of 2^32
+    uint32_t n_bias;
+    uint32_t n_recent, first_recent; // tokens that penalties look back on, with the last one
+    float repeat_penalty, presence_penalty, frequency_penalty;
+};
+
+// penalise: change the logits of one row in place: add the biases; then, of each token that is among
+// the recent ones, divide a logit > 0 by repeat_penalty and multiply another with it, and subtract
+// presence_penalty and, each time that the token is there, frequency_penalty. The recent tokens are
+// n_recent - 1 of the history from first_recent on, and the last token.
+// Bindings: 0 logits, f32 [n_cols]; 1 struct smr_draw; 2 struct smr_draw_bias [n_bias], no token twice;
+// 3 history, u32; 4 the last token, u32 [1]; 5 counts, u32 [n_cols], zero before and after.
+struct smr_draw_bias {
+    uint32_t token;
+    float bias;
+};
+struct smr_penalise_push {
+    uint32_t n_cols;
+};
+
+// sample: the token that the host's sampler draws (generate/sampler.c), too, but for rounding. Of the
+// tokens by descending logit, equal ones by their number, what is left of these cuts, one after the
+// other:
+//   top_k: the first top_k
+//   top_p: the fewest first ones whose probability is at least that share of what is left
+//   min_p: those with at least min_p times the probability of the first
+// and of these the first one with which the sum of exp(logit / temperature) exceeds point / 2^32 of all
+// of them. NaN and infinities as in reduce; where there is nothing else, SMR_NO_TOKEN.
+// Bindings: 0 logits, f32 [n_cols]; 1 struct smr_reduced [n_chunks], of reduce; 2 struct smr_draw; 3 and
+// 4 out, u32 [1]: the token, for the next step and for the host.
+enum { SMR_SAMPLE_MAX_COLS = 1 << 19 };
+#define SMR_NO_TOKEN UINT32_MAX
+struct smr_sample_push {
+    uint32_t n_cols; // at most SMR_SAMPLE_MAX_COLS
 };
 
 // copy_pages: copy the first n_slots slots of page `from` to page `to`, in the keys and the values of

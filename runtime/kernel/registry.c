@@ -296,30 +296,6 @@ static bool plain_specialise(struct smr_kernel_key *key, const struct smr_limits
     return true;
 }
 
-// ---- pick -------------------------------------------------------------------------------------
-
-static void pick_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
-{
-    const struct smr_pick_push *p = push;
-    smr_spread_groups(p->n_rows, groups);
-}
-
-const struct smr_kernel_desc smr_desc_pick = {
-    .name = "pick",
-    .twin = smr_twin_pick,
-    .n_bindings = 2,
-    .push_size = sizeof(struct smr_pick_push),
-    .n_constants = 1,
-    .access = {SMR_READ, SMR_WRITE},
-    .types = smr_types_f32,
-    .n_types = SMR_COUNT(smr_types_f32),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
-    .tolerance = 1e-12, // the same numbers, in truth
-    .specialise = plain_specialise,
-    .groups = pick_groups,
-};
-
 // ---- copy_pages -------------------------------------------------------------------------------
 
 enum { COPY_BLOCK = 1024 }; // words of a workgroup, as in copy_pages.comp
@@ -363,6 +339,8 @@ static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
     [SMR_KERNEL_REDUCE] = &smr_desc_reduce,
     [SMR_KERNEL_COPY_PAGES] = &smr_desc_copy_pages,
     [SMR_KERNEL_PICK] = &smr_desc_pick,
+    [SMR_KERNEL_PENALISE] = &smr_desc_penalise,
+    [SMR_KERNEL_SAMPLE] = &smr_desc_sample,
     [SMR_KERNEL_ROUTE] = &smr_desc_route,
     [SMR_KERNEL_EXPERTS] = &smr_desc_experts,
     [SMR_KERNEL_COMBINE] = &smr_desc_combine,

@@ -2,7 +2,7 @@
 //
 // A kernel's row is a `const struct smr_kernel_desc smr_desc_NAME` in registry.c (or, for those
 // that read weights, registry_weights.c, registry_matvec.c and registry_matmul.c, for attention
-// registry_attention.c, for routing registry_route.c, and for measuring registry_probe.c), and
+// registry_attention.c, for routing registry_route.c, for sampling registry_sample.c, and for measuring registry_probe.c), and
 // registry.c lists them all. Its twin is declared in twin/twin.h.
 #pragma once
 
@@ -10,8 +10,9 @@
 
 extern const struct smr_kernel_desc smr_desc_embed, smr_desc_norm, smr_desc_matvec, smr_desc_matmul,
     smr_desc_rope_store, smr_desc_attention, smr_desc_attention_merge, smr_desc_activate,
-    smr_desc_reduce, smr_desc_copy_pages, smr_desc_pick, smr_desc_route, smr_desc_experts,
-    smr_desc_combine, smr_desc_probe_read, smr_desc_probe_math, smr_desc_quantize;
+    smr_desc_reduce, smr_desc_copy_pages, smr_desc_pick, smr_desc_penalise, smr_desc_sample,
+    smr_desc_route, smr_desc_experts, smr_desc_combine, smr_desc_probe_read, smr_desc_probe_math,
+    smr_desc_quantize;
 
 // The greatest power of two that is at most `wanted` and that the device takes as the size of a
 // one-dimensional workgroup. Every device takes 128.

@@ -216,6 +216,29 @@ static bool pick_case(const struct small *s, void *push)
     return s->number < 1;
 }
 
+static bool penalise_case(const struct small *s, void *push)
+{
+    struct smr_penalise_push *p = push;
+    p->n_cols = 300;
+    return s->number < 1;
+}
+
+static bool sample_case(const struct small *s, void *push)
+{
+    // Of even distributions, where a small error makes it another token.
+    static const struct smr_draw draws[] = {
+        {.top_p = UINT32_MAX, .temperature = 20, .point = 0x40000000},
+        {.top_k = 300, .top_p = 0xc0000000, .min_p = 0.01f, .temperature = 3, .point = 0xc0000000},
+        {.top_p = 0xf0000000, .min_p = 0.2f, .temperature = 9, .point = 0x80000000},
+    };
+    struct smr_sample_push *p = push;
+    if (s->number >= SMR_COUNT(draws))
+        return false;
+    p->n_cols = 5003;
+    s->params->draw = &draws[s->number];
+    return true;
+}
+
 static bool copy_pages_case(const struct small *s, void *push)
 {
     struct smr_copy_pages_push *p = push;
@@ -297,6 +320,8 @@ bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const 
         [SMR_KERNEL_ACTIVATE] = activate_case,
         [SMR_KERNEL_REDUCE] = reduce_case,
         [SMR_KERNEL_PICK] = pick_case,
+        [SMR_KERNEL_PENALISE] = penalise_case,
+        [SMR_KERNEL_SAMPLE] = sample_case,
         [SMR_KERNEL_COPY_PAGES] = copy_pages_case,
         [SMR_KERNEL_ROUTE] = route_case,
         [SMR_KERNEL_EXPERTS] = experts_case,

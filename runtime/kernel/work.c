@@ -123,13 +123,26 @@ static struct smr_work reduce_work(const struct question *q)
     return (struct smr_work){floats(n + 4 * n / SMR_REDUCE_CHUNK), 4 * n};
 }
 
-// All slots of all copies, though fewer may be asked for.
 static struct smr_work pick_work(const struct question *q)
 {
     const struct smr_pick_push *p = q->push;
     return (struct smr_work){.bytes = floats((double)p->n_rows * (4 * p->n_chunks + 1.0))};
 }
 
+// A few tokens' logits.
+static struct smr_work penalise_work(const struct question *q)
+{
+    return (struct smr_work){.bytes = floats(4 * 64)};
+}
+
+// The logits once; how much of them is read again depends on what they are.
+static struct smr_work sample_work(const struct question *q)
+{
+    const struct smr_sample_push *p = q->push;
+    return (struct smr_work){.bytes = floats(p->n_cols)};
+}
+
+// All slots of all copies, though fewer may be asked for.
 static struct smr_work copy_pages_work(const struct question *q)
 {
     const struct smr_copy_pages_push *p = q->push;
@@ -192,6 +205,8 @@ struct smr_work smr_kernel_work(const struct smr_kernel_key *key, const void *pu
         [SMR_KERNEL_ACTIVATE] = activate_work,
         [SMR_KERNEL_REDUCE] = reduce_work,
         [SMR_KERNEL_PICK] = pick_work,
+        [SMR_KERNEL_PENALISE] = penalise_work,
+        [SMR_KERNEL_SAMPLE] = sample_work,
         [SMR_KERNEL_COPY_PAGES] = copy_pages_work,
         [SMR_KERNEL_ROUTE] = route_work,
         [SMR_KERNEL_EXPERTS] = experts_work,

@@ -103,6 +103,7 @@ static const struct {
     {SMR_KERNEL_ATTENTION, suite_attention},   {SMR_KERNEL_ATTENTION_MERGE, suite_attention_merge},
     {SMR_KERNEL_ACTIVATE, suite_activate},     {SMR_KERNEL_REDUCE, suite_reduce},
     {SMR_KERNEL_COPY_PAGES, suite_copy_pages}, {SMR_KERNEL_PICK, suite_pick},
+    {SMR_KERNEL_PENALISE, suite_penalise},     {SMR_KERNEL_SAMPLE, suite_sample},
     {SMR_KERNEL_ROUTE, suite_route},           {SMR_KERNEL_EXPERTS, suite_experts},
     {SMR_KERNEL_COMBINE, suite_combine},       {SMR_KERNEL_PROBE_READ, suite_probe_read},
     {SMR_KERNEL_PROBE_MATH, suite_probe_math},

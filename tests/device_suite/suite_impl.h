@@ -38,6 +38,8 @@ void suite_activate(struct suite *s);
 void suite_reduce(struct suite *s);
 void suite_copy_pages(struct suite *s);
 void suite_pick(struct suite *s);
+void suite_penalise(struct suite *s);
+void suite_sample(struct suite *s);
 void suite_route(struct suite *s);
 void suite_experts(struct suite *s);
 void suite_combine(struct suite *s);

@@ -47,6 +47,8 @@ struct shape {
         struct smr_reduce_push reduce;
         struct smr_copy_pages_push copy_pages;
         struct smr_pick_push pick;
+        struct smr_penalise_push penalise;
+        struct smr_sample_push sample;
         struct smr_route_push route;
         struct smr_experts_push experts;
         struct smr_combine_push combine;

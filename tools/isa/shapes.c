@@ -110,6 +110,8 @@ const struct shape shapes[] = {
     {"pages of 64", SMR_KERNEL_COPY_PAGES,
      .push.copy_pages = {.n_copies = 4, .page_size = 64, .n_kv_heads = 8, .vector_words = 64}},
     {"32 chunks", SMR_KERNEL_PICK, .push.pick = {.n_chunks = 32, .n_rows = 1}},
+    {"32000 logits", SMR_KERNEL_PENALISE, .push.penalise = {.n_cols = 32000}},
+    {"32000 logits", SMR_KERNEL_SAMPLE, .push.sample = {.n_cols = 32000}},
     {"8 of 64", SMR_KERNEL_ROUTE,
      .push.route = {.n_experts = 64, .n_rows = 1, .n_used = 8, .in_stride = 64}},
     {"8 x 2048", SMR_KERNEL_COMBINE,

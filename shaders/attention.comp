@@ -5,7 +5,8 @@
 //
 // Bindings and parameters: struct smr_attention_push in kernel.h. A workgroup takes a split of the
 // keys of one query (lib/attention_single.glsl), or of several that share keys
-// (lib/attention_grouped.glsl, lib/attention_runs.glsl, lib/attention_blocks.glsl). It goes over the keys in tiles of TILE with online softmax
+// (lib/attention_grouped.glsl, lib/attention_tiles.glsl, lib/attention_runs.glsl,
+// lib/attention_blocks.glsl). It goes over the keys in tiles of TILE with online softmax
 // (arXiv:1805.02867):
 //   1. where the tile's keys lie, through the page table
 //   2. dot products: LANES invocations for a key, each a part of it
@@ -40,8 +41,8 @@ const uint NO_SLOT = 0xffffffffu;
 layout(constant_id = 1) const uint HEAD_DIM = 64u;
 layout(constant_id = 2) const uint TILE = 64u;
 layout(constant_id = 3) const uint LANES = 8u;
-layout(constant_id = 6) const uint FLAGS = 0u; // as in the parameters
-const uint FULL = 1u, BIAS = 2u;
+layout(constant_id = 6) const uint FLAGS = 0u; // as in the parameters, and whether there is a softcap
+const uint FULL = 1u, BIAS = 2u, SOFTCAP = 256u;
 const uint OCTETS = (HEAD_DIM + 7u) / 8u;
 const uint KEY_GROUPS = OCTETS < WORKGROUP_SIZE ? WORKGROUP_SIZE / OCTETS : 1u;
 
@@ -50,7 +51,7 @@ layout(set = 0, binding = 3) readonly buffer KeyParts { CACHE_PART key_parts[]; 
 layout(set = 0, binding = 4) readonly buffer ValueParts { CACHE_PART value_parts[]; };
 
 uint place[TILE]; // as below
-#elif !defined(GROUPED)
+#elif !defined(GROUPED) && !defined(USE_TILES)
 shared uint place[TILE]; // of the key's and the value's vector in the cache, in words
 #endif
 
@@ -61,7 +62,7 @@ uint place_of(uint table, uint kv_head, uint key)
     return cache_vector(page, key % page_size, kv_head) * CACHE_WORDS(HEAD_DIM);
 }
 
-#ifndef GROUPED
+#if !defined(GROUPED) && !defined(USE_TILES)
 // Step 1. `n` keys from `first` on.
 void find_keys(uint table, uint kv_head, uint first, uint n)
 {
@@ -90,7 +91,7 @@ uvec2 key_range(uint row, uint split)
 float score_of(float product, uint head, uint position, uint t)
 {
     float s = product * scale;
-    if (softcap != 0.0)
+    if ((FLAGS & SOFTCAP) != 0u)
         s = softcap * safe_tanh(s / softcap);
     if ((FLAGS & BIAS) != 0u) {
         int distance = clamp(int(t) - int(position), -int(reach), int(reach));
@@ -119,8 +120,13 @@ float output_factor(float divisor)
 #include "lib/attention_blocks.glsl"
 #elif defined(USE_RUNS)
 #include "lib/attention_runs.glsl"
-#elif defined(GROUPED)
+#elif defined(GROUPED) || defined(USE_TILES)
+#include "lib/attention_queries.glsl"
+#ifdef GROUPED
 #include "lib/attention_grouped.glsl"
+#else
+#include "lib/attention_tiles.glsl"
+#endif
 #else
 #include "lib/attention_single.glsl"
 #endif

@@ -298,6 +298,7 @@ static void model_push(enum smr_kernel_id id, const struct shape *m, union push 
                                                       .max_pages = 64,
                                                       .n_splits = n_splits,
                                                       .scale = 1,
+                                                      .softcap = 50,
                                                       .flags = m->n_rows == 37 ? 3 : 0};
         break;
     case SMR_KERNEL_ATTENTION_MERGE:

@@ -169,39 +169,63 @@ static void test_damaged_choices(void **state)
     test_folder_remove(&folder);
 }
 
-// Every other setting of the constants computes the same. Software devices are not offered them,
-// because compiling takes long there, but here they stand in for GPUs.
-static void test_varied_constants(void **state)
+// Every other setting of a kernel's constants computes the same. Returns how many there are.
+static uint32_t check_varied(struct subject *s, enum smr_kernel_id id, enum smr_type type,
+                             const void *p)
 {
-    (void)state;
-    const struct smr_kernel_desc *desc = smr_kernel_desc(SMR_KERNEL_MATVEC);
-    struct test_folder folder;
-    struct subject s;
+    const struct smr_kernel_desc *desc = smr_kernel_desc(id);
+    const struct smr_case_params params = {.id = id, .type = type, .push = p, .n_sequences = 1};
     uint32_t n = 0;
-    if (!make_subject(&s, &folder, SMR_KERNELS_TUNED))
-        return;
-    const struct smr_limits *limits = smr_device_limits(s.device);
     for (uint32_t variant = 1; variant < desc->n_variants; variant++) {
         struct smr_kernel_key usual, key;
-        if (!smr_kernel_variant_key(s.device, SMR_KERNEL_MATVEC, SMR_Q4_0, variant, &push, &usual))
+        if (!smr_kernel_variant_key(s->device, id, type, variant, p, &usual))
             continue;
-        for (uint32_t i = 0; key = usual, desc->vary(&key, limits, &push, i); i++, n++) {
+        const struct smr_limits *limits = smr_device_limits(s->device);
+        for (uint32_t i = 0; key = usual, desc->vary(&key, limits, p, i); i++, n++) {
             struct smr_case_result result;
             struct smr_arena arena;
             struct smr_case c;
             assert_false(smr_kernel_keys_equal(&key, &usual));
-            smr_arena_init(&arena, s.context);
-            assert_true(smr_case_init(&c, &arena,
-                                      &(struct smr_case_params){.id = SMR_KERNEL_MATVEC,
-                                                                .type = SMR_Q4_0,
-                                                                .push = &push}));
-            assert_true(smr_case_run(s.set, &key, &c, 0, &result));
+            smr_arena_init(&arena, s->context);
+            assert_true(smr_case_init(&c, &arena, &params));
+            assert_true(smr_case_run(s->set, &key, &c, 0, &result));
             assert_string_equal(result.problem, "");
             smr_arena_finish(&arena);
         }
     }
-    if (!strcmp(smr_device_get_info(s.device)->id, "vulkan0"))
-        assert_true(n >= 4);
+    return n;
+}
+
+// A prompt of 70 tokens, with heads of head_dim elements.
+static uint32_t check_varied_attention(struct subject *s, uint32_t head_dim, uint32_t n_heads)
+{
+    const struct smr_attention_push p = {.n_rows = 70,
+                                         .n_heads = n_heads,
+                                         .n_kv_heads = 1,
+                                         .head_dim = head_dim,
+                                         .q_stride = n_heads * head_dim,
+                                         .out_stride = n_heads * head_dim,
+                                         .page_size = 16,
+                                         .max_pages = 5,
+                                         .n_splits = 1,
+                                         .scale = 0.3f};
+    return check_varied(s, SMR_KERNEL_ATTENTION, SMR_F16, &p);
+}
+
+// Software devices are not offered other settings, because compiling takes long there, but here they
+// stand in for GPUs.
+static void test_varied_constants(void **state)
+{
+    (void)state;
+    struct test_folder folder;
+    struct subject s;
+    if (!make_subject(&s, &folder, SMR_KERNELS_TUNED))
+        return;
+    const bool vulkan = !strcmp(smr_device_get_info(s.device)->id, "vulkan0");
+    const uint32_t n = check_varied(&s, SMR_KERNEL_MATVEC, SMR_Q4_0, &push);
+    assert_true(!vulkan || n >= 4);
+    const uint32_t n_tiles = check_varied_attention(&s, 64, 3) + check_varied_attention(&s, 256, 1);
+    assert_true(!vulkan || n_tiles >= 4);
     close_subject(&s);
     test_folder_remove(&folder);
 }

@@ -8,6 +8,8 @@ static const struct smr_variant attention_variants[] = {
     {.name = "plain", .defines = ""},
     // Reads each key once for several queries: those of the heads and rows that share it.
     {.name = "grouped", .defines = "#define GROUPED 1\n", .gpu = true},
+    // For prompts: products of matrices by way of shared memory.
+    {.name = "tiles", .defines = "#define USE_TILES 1\n", .gpu = true},
     {.name = "runs",
      .defines = "#define USE_RUNS 1\n",
      .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
@@ -16,7 +18,14 @@ static const struct smr_variant attention_variants[] = {
      .defines = "#define USE_RUNS 1\n#define USE_BLOCKS 1\n",
      .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
 };
-enum { ATTENTION_SINGLE, ATTENTION_GROUPED, ATTENTION_RUNS, ATTENTION_BLOCKS };
+enum {
+    ATTENTION_SINGLE,
+    ATTENTION_GROUPED,
+    ATTENTION_TILES,
+    ATTENTION_RUNS,
+    ATTENTION_BLOCKS,
+};
+enum { ATTENTION_SOFTCAP = 256 }; // in constant 6, beside flags
 enum { GROUPED_SIZE = 128, GROUPED_TILE = 64, GROUPED_LANES = 4 };
 
 // Heads of a workgroup of the grouped variant: a power of two, at most `most`, which is one.
@@ -64,6 +73,106 @@ static bool grouped_specialise(struct smr_kernel_key *key, const struct smr_limi
     return true;
 }
 
+// What lib/attention_tiles.glsl may be made for: the workgroup's size, and what an invocation has of
+// queries, of keys and of quads of values.
+struct attention_tile {
+    uint32_t size, sub_q, sub_k, sub_v;
+};
+
+// Large tiles read less for each product, small ones are more workgroups. Where subgroups may be
+// narrow, as on Intel's GPUs, an invocation has registers for few sums.
+static const struct attention_tile wide_tiles[] = {
+    {128, 8, 4, 2}, {256, 8, 2, 1}, {128, 4, 4, 2}, {128, 4, 2, 1}};
+static const struct attention_tile narrow_tiles[] = {{256, 4, 2, 1}, {128, 4, 2, 1}};
+
+enum { TILE_LEAST_LANES = 16, TILE_VALUES = 512 /* quads of values in shared memory at a time */ };
+
+// Constants of a tile. False where the device cannot do it.
+static bool use_attention_tile(struct smr_kernel_key *key, const struct smr_limits *limits,
+                               const struct smr_attention_push *p,
+                               const struct attention_tile *tile)
+{
+    enum { CHUNK_ROW = 9, QUAD = 16 }; // quads; bytes
+    const uint32_t n_quads = (p->head_dim + 7) / 8 * 2;
+    uint32_t lanes = TILE_LEAST_LANES, heads = 1;
+    while (lanes < tile->size && lanes * tile->sub_v < n_quads)
+        lanes *= 2;
+    const uint32_t n_keys = lanes * tile->sub_k, queries = tile->size / lanes * tile->sub_q;
+    while (heads < p->n_heads / p->n_kv_heads && p->n_rows * heads < queries)
+        heads *= 2;
+    const uint32_t row = smr_div_up(n_quads, lanes) * lanes;
+    uint32_t value_keys = n_keys;
+    while (value_keys > 1 && value_keys * row > TILE_VALUES)
+        value_keys /= 2;
+    const uint32_t chunks = (queries + n_keys) * CHUNK_ROW;
+    const uint32_t values = n_keys * queries / 4 + value_keys * row;
+    const uint32_t others = 4 * (n_keys + queries * (10 + lanes)) + 8;
+    key->constants[0] = tile->size;
+    key->constants[2] = n_keys;
+    key->constants[3] = lanes;
+    key->constants[4] = queries;
+    key->constants[5] = heads;
+    key->constants[7] = value_keys;
+    return smr_workgroup_size(limits, tile->size) == tile->size &&
+           smr_max_u32(chunks, values) * QUAD + others <= limits->max_shared_size;
+}
+
+static const struct attention_tile *attention_tiles(const struct smr_limits *limits, size_t *n)
+{
+    const bool wide = limits->min_subgroup_size > 16 || limits->cpu;
+    *n = wide ? SMR_COUNT(wide_tiles) : SMR_COUNT(narrow_tiles);
+    return wide ? wide_tiles : narrow_tiles;
+}
+
+static uint64_t attention_tile_groups(const struct smr_kernel_key *key,
+                                      const struct smr_attention_push *p)
+{
+    const uint32_t heads = key->constants[5], rows = key->constants[4] / heads;
+    return (uint64_t)smr_div_up(p->n_rows, rows) * p->n_kv_heads *
+           smr_div_up(p->n_heads / p->n_kv_heads, heads) * p->n_splits;
+}
+
+enum { ATTENTION_WORKGROUPS = 128 }; // enough to fill a GPU
+
+// The first of the tiles that the device can do of which there are enough, which is the largest; else
+// the last one. For few rows, or those of many sequences, there are other variants.
+static bool attention_tiles_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                       const struct smr_attention_push *p)
+{
+    enum { LEAST_ROWS = 9 };
+    size_t n;
+    const struct attention_tile *tiles = attention_tiles(limits, &n);
+    bool done = false;
+    for (size_t i = 0; i < n; i++) {
+        struct smr_kernel_key wanted = *key;
+        if (!use_attention_tile(&wanted, limits, p, &tiles[i]))
+            continue;
+        done = true;
+        *key = wanted;
+        if (attention_tile_groups(key, p) >= ATTENTION_WORKGROUPS)
+            break;
+    }
+    return done && p->n_rows >= LEAST_ROWS && !(p->flags & SMR_ATTENTION_APART);
+}
+
+// The other tiles that the device can do, for tuning.
+static bool attention_vary(struct smr_kernel_key *key, const struct smr_limits *limits,
+                           const void *push, uint32_t number)
+{
+    if (key->variant != ATTENTION_TILES)
+        return false;
+    const struct smr_kernel_key usual = *key;
+    size_t n;
+    const struct attention_tile *tiles = attention_tiles(limits, &n);
+    for (size_t i = 0; i < n; i++) {
+        *key = usual;
+        if (use_attention_tile(key, limits, push, &tiles[i]) &&
+            !smr_kernel_keys_equal(key, &usual) && !number--)
+            return true;
+    }
+    return false;
+}
+
 // Further constant: heads of a workgroup, a divisor of those that share a KV head.
 static bool attention_runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                       const struct smr_attention_push *p)
@@ -100,7 +209,8 @@ static bool attention_blocks_specialise(struct smr_kernel_key *key, const struct
 }
 
 // Constants: workgroup size, head_dim, keys of a tile, invocations that share the dot product of a
-// key; two that variants have a use for; the flags, so that what is not asked for costs nothing.
+// key; two that variants have a use for; the flags, and that there is a softcap, so that what is not
+// asked for costs nothing.
 static bool attention_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                  const void *push)
 {
@@ -110,9 +220,12 @@ static bool attention_specialise(struct smr_kernel_key *key, const struct smr_li
         (p->window && p->flags & SMR_ATTENTION_FULL))
         return false;
     key->constants[1] = p->head_dim;
-    key->constants[6] = p->flags & (SMR_ATTENTION_FULL | SMR_ATTENTION_BIAS);
+    key->constants[6] = (p->flags & (SMR_ATTENTION_FULL | SMR_ATTENTION_BIAS)) |
+                        (p->softcap != 0 ? ATTENTION_SOFTCAP : 0);
     if (key->variant == ATTENTION_GROUPED)
         return grouped_specialise(key, limits, p);
+    if (key->variant == ATTENTION_TILES)
+        return attention_tiles_specialise(key, limits, p);
     if (key->variant == ATTENTION_RUNS)
         return attention_runs_specialise(key, limits, p);
     if (key->variant == ATTENTION_BLOCKS)
@@ -131,12 +244,10 @@ static void attention_groups(const struct smr_kernel_key *key, const void *push,
         n /= key->constants[4];
     if (key->variant == ATTENTION_BLOCKS)
         n = smr_div_up((uint32_t)(n / p->n_kv_heads), key->constants[4]) * (uint64_t)p->n_kv_heads;
-    if (key->variant == ATTENTION_GROUPED) {
-        const uint32_t heads = key->constants[5], rows = key->constants[4] / heads;
-        n = (uint64_t)smr_div_up(p->n_rows, rows) * p->n_kv_heads *
-            smr_div_up(p->n_heads / p->n_kv_heads, heads);
-    }
-    smr_spread_groups(n * p->n_splits, groups);
+    n *= p->n_splits;
+    if (key->variant == ATTENTION_GROUPED || key->variant == ATTENTION_TILES)
+        n = attention_tile_groups(key, p);
+    smr_spread_groups(n, groups);
 }
 
 const struct smr_kernel_desc smr_desc_attention = {
@@ -152,6 +263,7 @@ const struct smr_kernel_desc smr_desc_attention = {
     .n_variants = SMR_COUNT(attention_variants),
     .tolerance = 1e-10,
     .specialise = attention_specialise,
+    .vary = attention_vary,
     .groups = attention_groups,
 };
 

@@ -23,7 +23,8 @@ static bool same_kernel(const struct small *s)
     struct smr_kernel_key key;
     return smr_kernel_variant_key(s->device, s->key->id, (enum smr_type)s->key->type,
                                   s->key->variant, s->push, &key) &&
-           (s->key->id == SMR_KERNEL_MATMUL || // its constants are right for all sizes
+           // Constants of these two are right for all sizes, of heads that share a KV head as many.
+           (s->key->id == SMR_KERNEL_MATMUL || s->key->id == SMR_KERNEL_ATTENTION ||
             smr_kernel_keys_equal(&key, s->key));
 }
 
@@ -144,31 +145,21 @@ static bool rope_store_case(const struct small *s, void *push)
     return s->number < 2;
 }
 
-// Take the fewest heads, all those that share a KV head.
-static void shrink_heads(const struct small *s, struct smr_attention_push *p)
-{
-    const uint32_t n_kv_heads = p->n_kv_heads, sharing = p->n_heads / n_kv_heads;
-    for (uint32_t n = smr_min_u32(n_kv_heads, 2); n <= n_kv_heads; n++) {
-        p->n_kv_heads = n;
-        p->n_heads = n * sharing;
-        if (same_kernel(s))
-            return;
-    }
-}
-
-// Rows with many keys; with fewer keys in splits, soft-capping and, if it may be, a window; and a
-// prompt, where there is more than one row.
+// Rows with many keys; with fewer keys in splits and, if it may be, a window; and a prompt, where
+// there is more than one row. Heads are the fewest that have all those that share a KV head.
 static bool attention_case(const struct small *s, void *push)
 {
     enum { MANY_KEYS, SPLITS, PROMPT };
     struct smr_attention_push *p = push;
     p->window = s->number == SPLITS && !(p->flags & SMR_ATTENTION_FULL) ? 110 : 0;
-    p->softcap = s->number == SPLITS ? 20.0f : 0;
+    p->softcap = p->softcap != 0 ? 20.0f : 0;
     p->scale = 0.3f;
     p->reach = 20;
-    try_size(s, &p->n_rows, 19);
-    try_size(s, &p->n_splits, s->number == SPLITS ? 3 : 1);
-    shrink_heads(s, p);
+    p->n_rows = p->n_rows == 1 ? 1 : s->number == PROMPT ? 70 : 19;
+    p->n_splits = s->number == SPLITS ? 3 : 1;
+    const uint32_t sharing = p->n_heads / p->n_kv_heads;
+    p->n_kv_heads = smr_min_u32(p->n_kv_heads, 2);
+    p->n_heads = sharing * p->n_kv_heads;
     p->q_stride = p->out_stride = p->n_heads * p->head_dim;
     s->params->last_position = s->number == PROMPT ? 0 : 150;
     s->params->n_sequences = s->number == PROMPT || p->n_rows == 1 ? 1 : 2;

@@ -1,14 +1,10 @@
 // attention_grouped.glsl - attention of several queries that share a KV head; included by
-// attention.comp. Each key and value is read once for QUERIES queries: those of HEADS heads that
-// share it, in QUERIES / HEADS neighbouring rows.
+// attention.comp. Each key and value is read once for QUERIES queries, a divisor of WORKGROUP_SIZE.
 //
 // Neighbouring rows of one sequence make a run, whose keys are gone over together; each query sees
 // only its own. Invocations change roles: in step 3 each belongs to one query, the STEP3 neighbours
 // of which share its keys; in steps 2 and 4 they work for all queries.
-layout(constant_id = 4) const uint QUERIES = 8u; // a multiple of HEADS; divides WORKGROUP_SIZE
-layout(constant_id = 5) const uint HEADS = 1u;
 layout(constant_id = 7) const uint KEYS = 2u; // of an invocation at a time, in steps 2 and 4
-const uint ROWS = QUERIES / HEADS;
 const uint STEP3 = WORKGROUP_SIZE / QUERIES;
 const uint MY_KEYS = (TILE + STEP3 - 1u) / STEP3; // in step 3
 const uint PLACES = TILE + (KEYS - 1u) * KEY_GROUPS;
@@ -26,8 +22,6 @@ shared float weight[PLACES * QUERIES]; // [TILE][QUERIES], then zeros
 shared float shrink[QUERIES]; // exp(old maximum - new maximum)
 shared float sums[KEY_GROUPS * OCTETS * 8u];
 
-const uint ABSENT = 0xffffffffu;
-
 // What this invocation is for: its query in step 3, its octet of elements and its keys in step 4.
 uint my_query()
 {
@@ -42,34 +36,6 @@ uint my_octet()
 uint my_key_group()
 {
     return gl_LocalInvocationID.x / OCTETS;
-}
-
-// What this workgroup is for.
-struct Task {
-    uint split, kv_head, first_head, n_heads, first_row, n_rows;
-};
-
-Task find_task(uint group)
-{
-    uint shared_heads = n_heads / n_kv_heads;
-    uint head_blocks = (shared_heads + HEADS - 1u) / HEADS;
-    Task task;
-    task.split = group % n_splits;
-    group /= n_splits;
-    uint block = group % head_blocks;
-    group /= head_blocks;
-    task.kv_head = group % n_kv_heads;
-    task.first_head = task.kv_head * shared_heads + block * HEADS;
-    task.n_heads = min(HEADS, shared_heads - block * HEADS);
-    task.first_row = group / n_kv_heads * ROWS;
-    task.n_rows = task.first_row < n_rows ? min(ROWS, n_rows - task.first_row) : 0u;
-    return task;
-}
-
-// Query i is head i % HEADS of row i / HEADS.
-bool has_query(Task task, uint i)
-{
-    return i % HEADS < task.n_heads && i / HEADS < task.n_rows;
 }
 
 void load_queries(Task task)
@@ -111,15 +77,6 @@ void find_keys(uint row, uint first, uint n)
     uint table = rows[row].w * max_pages, kv_head = about[0].w / (n_heads / n_kv_heads);
     for (uint t = gl_LocalInvocationID.x; t < PLACES; t += WORKGROUP_SIZE)
         place[t] = place_of(table, kv_head, first + min(t, n - 1u));
-}
-
-// sum + dot(a, b), in multiply-adds alone.
-float add_products(vec4 a, vec4 b, float sum)
-{
-    sum += a.x * b.x;
-    sum += a.y * b.y;
-    sum += a.z * b.z;
-    return sum + a.w * b.w;
 }
 
 // Step 2, for all queries: each octet of a key is read once, and a query's once for KEYS of them.

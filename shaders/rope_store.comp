@@ -8,7 +8,7 @@
 // Bindings and parameters: struct smr_rope_store_push in kernel.h. A workgroup takes a head of a row:
 // first come those of queries, whose pairs its invocations share, then those of keys and of values,
 // whose units they share. A unit is what can be written to the cache without sharing a word: two
-// elements, or a block of 32 for Q8_0.
+// elements, or a block of 32 for Q8_0. For processors there is lib/rope_runs.glsl.
 #extension GL_KHR_memory_scope_semantics : require
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
@@ -19,9 +19,6 @@ layout(set = 0, binding = 1) readonly buffer Frequencies { float inv_freq[]; };
 layout(set = 0, binding = 2) buffer Queries { float q[]; };
 layout(set = 0, binding = 3) readonly buffer Keys { float k[]; };
 layout(set = 0, binding = 4) readonly buffer Values { float v[]; };
-layout(set = 0, binding = 5) writeonly buffer KeyCache { uint key_cache[]; };
-layout(set = 0, binding = 6) writeonly buffer ValueCache { uint value_cache[]; };
-
 layout(set = 0, binding = 7) readonly buffer Norms { float norms[]; };
 
 layout(constant_id = 1) const uint NORM = 0u;
@@ -35,6 +32,14 @@ layout(push_constant) uniform Push {
     uint q_norm, k_norm;
 };
 #include "lib/cache.glsl"
+
+#ifdef USE_RUNS
+layout(set = 0, binding = 5) writeonly buffer KeyCache { CACHE_PART key_parts[]; };
+layout(set = 0, binding = 6) writeonly buffer ValueCache { CACHE_PART value_parts[]; };
+#else
+layout(set = 0, binding = 5) writeonly buffer KeyCache { uint key_cache[]; };
+layout(set = 0, binding = 6) writeonly buffer ValueCache { uint value_cache[]; };
+#endif
 
 const uint NEOX = 1u, NO_STORE = 2u;
 const uint NO_SLOT = 0xffffffffu;
@@ -50,6 +55,10 @@ vec2 rotation(uint position, uint i)
 {
     return magnitude * cos_sin(float(position) * inv_freq[i]);
 }
+
+#ifdef USE_RUNS
+#include "lib/rope_runs.glsl"
+#else
 
 void rotate_query(uint at, uint position, uint i, float factor)
 {
@@ -199,3 +208,4 @@ void main()
             store(is_key, at, position, vector * CACHE_WORDS(head_dim), i, factor);
     }
 }
+#endif

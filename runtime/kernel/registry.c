@@ -157,13 +157,23 @@ const struct smr_kernel_desc smr_desc_quantize = {
 
 // ---- rope_store -------------------------------------------------------------------------------
 
+static const struct smr_variant rope_store_variants[] = {
+    [VARIANT_PLAIN] = {.name = "plain", .defines = ""},
+    [VARIANT_RUNS] = {.name = "runs",
+                      .defines = "#define USE_RUNS 1\n",
+                      .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
+};
+
 // Elements of a head that one invocation stores: what shares no word of the cache with others.
 static uint32_t rope_store_unit(uint32_t type)
 {
     return type == SMR_Q8_0 ? 32 : 2;
 }
 
-// Constants: workgroup size; whether heads are normed.
+enum { ROPE_RUNS_ELEMENTS = 2048 }; // of one workgroup
+
+// Constants: workgroup size; whether heads are normed; with runs also head_dim, rope_dim and the heads of
+// a workgroup.
 static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                   const void *push)
 {
@@ -175,6 +185,14 @@ static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_l
         return false;
     if (p->flags & SMR_ROPE_NORM && !p->rope_dim)
         return false;
+    if (key->variant == VARIANT_RUNS) {
+        key->constants[0] = 1;
+        key->constants[1] = p->flags & SMR_ROPE_NORM;
+        key->constants[2] = p->head_dim;
+        key->constants[3] = p->rope_dim;
+        key->constants[4] = smr_max_u32(1, ROPE_RUNS_ELEMENTS / p->head_dim);
+        return smr_limits_want_runs(limits);
+    }
     // As many invocations as a head has pairs, up to a few.
     const uint32_t n_pairs = smr_max_u32(p->rope_dim / 2, p->head_dim / rope_store_unit(key->type));
     uint32_t size = smr_workgroup_size(limits, 64);
@@ -185,7 +203,7 @@ static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_l
     return true;
 }
 
-// A workgroup for a head of queries, keys or values.
+// A workgroup for a head of queries, keys or values, or for several.
 static void rope_store_groups(const struct smr_kernel_key *key, const void *push,
                               uint32_t groups[3])
 {
@@ -193,6 +211,8 @@ static void rope_store_groups(const struct smr_kernel_key *key, const void *push
     uint64_t heads = p->rope_dim ? p->n_heads : 0;
     if (!(p->flags & SMR_ROPE_NO_STORE))
         heads += 2 * (uint64_t)p->n_kv_heads;
+    if (key->variant == VARIANT_RUNS)
+        heads = (heads + key->constants[4] - 1) / key->constants[4];
     smr_spread_groups(heads * p->n_rows, groups);
 }
 
@@ -201,13 +221,13 @@ const struct smr_kernel_desc smr_desc_rope_store = {
     .twin = smr_twin_rope_store,
     .n_bindings = 8,
     .push_size = sizeof(struct smr_rope_store_push),
-    .n_constants = 2,
+    .n_constants = 5,
     .access = {SMR_READ, SMR_READ, SMR_READ_WRITE, SMR_READ, SMR_READ, SMR_WRITE, SMR_WRITE,
                SMR_READ},
     .types = smr_types_cache,
     .n_types = SMR_COUNT(smr_types_cache),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = rope_store_variants,
+    .n_variants = SMR_COUNT(rope_store_variants),
     .tolerance = 1e-11,
     .specialise = rope_store_specialise,
     .groups = rope_store_groups,

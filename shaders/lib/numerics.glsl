@@ -91,3 +91,15 @@ uint f32_to_f16(float value)
         return sign | floatBitsToUint(uintBitsToFloat(magnitude) + 0.5) - 0x3f000000u;
     return sign | magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u) >> 13;
 }
+
+// The same without branches, for loops over the lanes of a vector.
+uint lane_f16(float value)
+{
+    uint bits = floatBitsToUint(value), magnitude = bits & 0x7fffffffu;
+    uint small = floatBitsToUint(uintBitsToFloat(magnitude) + 0.5) - 0x3f000000u;
+    uint half_bits = magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u) >> 13;
+    half_bits = mix(half_bits, small, magnitude < 0x38800000u);
+    half_bits = mix(half_bits, 0x7c00u, magnitude >= 0x477ff000u);
+    half_bits = mix(half_bits, 0x7e00u, magnitude > 0x7f800000u);
+    return bits >> 16 & 0x8000u | half_bits;
+}

@@ -3,168 +3,22 @@
 //
 //     test_trial [DEVICE [all]]     vulkan when none is named; skipped where there is none
 //
-// The bad driver is a good one whose table of functions was changed: it gets SPIR-V with an
-// instruction exchanged for another, drops the last workgroups, or refuses to compile. With `all` it
-// does so at every place that has such an instruction, and says where nothing was noticed.
-#include "device/device_impl.h"
+// The bad driver is bad_driver.c's. With `all` it does wrong at every place that has such an instruction,
+// and says where nothing was noticed.
+#include "bad_driver.h"
 #include "generate/generate.h"
 #include "kernel/trial.h"
+#include "model_push.h"
 #include "support.h"
 
 #include <dirent.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *device_name = "vulkan";
 static bool all_places;
-
-// ---- the bad driver -----------------------------------------------------------------------------
-
-enum {
-    OP_CONSTANT = 43,
-    OP_EXT_INST = 12,
-    OP_TYPE_FLOAT = 22,
-    OP_NOP = 1,
-    OP_CONTROL_BARRIER = 224,
-    OP_SELECT = 169
-};
-
-// One instruction for another; where `ext` is not 0, among those of GLSL.std.450.
-static const struct bug {
-    const char *name;
-    uint16_t op, other; // other 0: see apply()
-    uint32_t ext, other_ext;
-} bugs[] = {
-    {"adds for multiplies", 133, 129, 0, 0},
-    {"subtracts for adds", 129, 131, 0, 0},
-    {"adds for subtracts", 131, 129, 0, 0},
-    {"multiplies for divides", 136, 133, 0, 0},
-    {"forgets a sign", 127, 83, 0, 0},
-    {"a constant off by 1 %", OP_CONSTANT, 0, 0, 0},
-    {"no barrier", OP_CONTROL_BARRIER, 0, 0, 0},
-    {"less for greater", 186, 184, 0, 0},
-    {"minimum for maximum", OP_EXT_INST, OP_EXT_INST, 40, 37},
-    {"exp2 for exp", OP_EXT_INST, OP_EXT_INST, 27, 29},
-    {"sin for cos", OP_EXT_INST, OP_EXT_INST, 14, 13},
-    {"ceiling for floor", OP_EXT_INST, OP_EXT_INST, 8, 9},
-    {"the other one selected", OP_SELECT, 0, 0, 0},
-    {"the last workgroups dropped", 0, 0, 0, 0},
-};
-enum { N_BUGS = SMR_COUNT(bugs), DROP_WORKGROUPS = N_BUGS - 1 };
-
-static struct {
-    struct smr_device_impl impl;          // ours
-    const struct smr_device_impl *honest; // the driver's
-    const char *victim;                   // part of the names of kernels that it harms; NULL: none
-    const struct bug *bug;                // NULL: refuses to compile
-    uint32_t place;                       // of the instruction, counted from 0
-    atomic_uint n_harmed;                 // kernels or dispatches
-} driver;
-
-static bool is_victim(const char *name)
-{
-    return driver.victim && strstr(name, driver.victim);
-}
-
-// The float type's id, 0 without one.
-static uint32_t float_type(const uint32_t *code, size_t n)
-{
-    for (size_t i = 5; i < n && code[i] >> 16; i += code[i] >> 16)
-        if ((code[i] & 0xffff) == OP_TYPE_FLOAT && code[i + 2] == 32)
-            return code[i + 1];
-    return 0;
-}
-
-static bool is_place(const struct bug *bug, const uint32_t *word, uint32_t type)
-{
-    if ((*word & 0xffff) != bug->op)
-        return false;
-    if (bug->op == OP_CONSTANT)
-        return word[1] == type;
-    return !bug->ext || word[4] == bug->ext;
-}
-
-static void apply(const struct bug *bug, uint32_t *word)
-{
-    const uint32_t n = *word >> 16;
-    if (bug->op == OP_CONSTANT) {
-        float value;
-        memcpy(&value, &word[3], sizeof value);
-        value = value == 0 ? 0.01f : value * 1.01f;
-        memcpy(&word[3], &value, sizeof value);
-    } else if (bug->op == OP_SELECT) {
-        const uint32_t swap = word[4];
-        word[4] = word[5];
-        word[5] = swap;
-    } else {
-        *word = n << 16 | bug->other;
-        if (bug->ext)
-            word[4] = bug->other_ext;
-    }
-}
-
-// Put the bug in at its place. Returns how many places there are.
-static uint32_t harm(const struct bug *bug, uint32_t place, uint32_t *code, size_t *n)
-{
-    uint32_t n_places = 0;
-    const uint32_t type = float_type(code, *n);
-    for (size_t i = 5; i < *n && code[i] >> 16; i += code[i] >> 16) {
-        if (!is_place(bug, &code[i], type) || n_places++ != place)
-            continue;
-        if (bug->op != OP_CONTROL_BARRIER) {
-            apply(bug, &code[i]);
-        } else { // leave it out
-            const uint32_t size = code[i] >> 16;
-            *n -= size;
-            memmove(&code[i], &code[i + size], (*n - i) * sizeof *code);
-        }
-    }
-    return n_places;
-}
-
-static bool bad_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *params)
-{
-    if (!is_victim(params->name))
-        return driver.honest->kernel_create(kernel, params);
-    if (!driver.bug)
-        return smr_fail(kernel->device->context, SMR_ERROR_DEVICE, "kernel %s: refused",
-                        params->name);
-    struct smr_kernel_params changed = *params;
-    uint32_t *code = malloc(params->spirv_size);
-    assert_non_null(code);
-    memcpy(code, params->spirv, params->spirv_size);
-    size_t n = params->spirv_size / 4;
-    driver.n_harmed += harm(driver.bug, driver.place, code, &n) > 0;
-    changed.spirv = code;
-    changed.spirv_size = 4 * n;
-    const bool done = driver.honest->kernel_create(kernel, &changed);
-    free(code);
-    return done;
-}
-
-static void bad_list_dispatch(smr_list *list, smr_kernel *kernel, const struct smr_args *args)
-{
-    struct smr_args changed = *args;
-    if (is_victim(kernel->name) && driver.bug == &bugs[DROP_WORKGROUPS] && args->groups[0] > 1) {
-        changed.groups[0]--;
-        driver.n_harmed++;
-    }
-    driver.honest->list_dispatch(list, kernel, &changed);
-}
-
-static void corrupt(smr_device *device)
-{
-    driver.honest = device->impl;
-    driver.impl = *device->impl;
-    driver.impl.kernel_create = bad_kernel_create;
-    driver.impl.list_dispatch = bad_list_dispatch;
-    device->impl = &driver.impl;
-    driver.victim = NULL;
-    driver.n_harmed = 0;
-}
 
 // ---- what is said -------------------------------------------------------------------------------
 
@@ -208,147 +62,6 @@ static bool have_device(void)
     if (!there)
         print_message("# skipped: no device %s\n", device_name);
     return there;
-}
-
-// ---- shapes of models -----------------------------------------------------------------------------
-
-union push {
-    struct smr_embed_push embed;
-    struct smr_norm_push norm;
-    struct smr_quantize_push quantize;
-    struct smr_matmul_push matmul;
-    struct smr_rope_store_push rope_store;
-    struct smr_attention_push attention;
-    struct smr_attention_merge_push merge;
-    struct smr_activate_push activate;
-    struct smr_reduce_push reduce;
-    struct smr_copy_pages_push copy_pages;
-    struct smr_pick_push pick;
-    struct smr_penalise_push penalise;
-    struct smr_sample_push sample;
-    struct smr_route_push route;
-    struct smr_experts_push experts;
-    struct smr_combine_push combine;
-    struct smr_probe_read_push probe_read;
-    struct smr_probe_math_push probe_math;
-};
-
-struct shape { // of a model, and of a step
-    uint32_t n_embd, n_ff, n_vocab, n_heads, n_kv_heads, head_dim, n_rows;
-};
-static const struct shape shapes[] = {
-    {576, 1536, 49152, 9, 3, 64, 1},        {576, 1536, 49152, 9, 3, 64, 37},
-    {640, 2048, 262144, 4, 1, 256, 1},      {640, 2048, 262144, 4, 1, 256, 128},
-    {896, 4864, 151936, 14, 2, 64, 5},      {4096, 14336, 128256, 32, 8, 128, 1},
-    {4096, 14336, 128256, 32, 8, 128, 512}, {32, 64, 283, 4, 2, 8, 3},
-    {8192, 28672, 128256, 64, 8, 128, 8},   {2048, 5632, 32000, 8, 8, 80, 16},
-};
-
-// What a model of this shape would ask of a kernel.
-static void model_push(enum smr_kernel_id id, const struct shape *m, union push *push)
-{
-    const uint32_t width = m->n_heads * m->head_dim, kv_width = m->n_kv_heads * m->head_dim;
-    const uint32_t n_splits = m->n_rows == 1 ? 4 : 1;
-    *push = (union push){.embed = {0}};
-    switch (id) {
-    case SMR_KERNEL_EMBED:
-        push->embed = (struct smr_embed_push){.n_cols = m->n_embd,
-                                              .n_rows = m->n_rows,
-                                              .index_stride = 4,
-                                              .row_count = smr_min_u32(m->n_vocab, 50000),
-                                              .scale = 1};
-        break;
-    case SMR_KERNEL_NORM:
-        push->norm =
-            (struct smr_norm_push){m->n_embd, m->n_rows, 1, m->n_embd, m->n_embd, 0, 1e-5f};
-        break;
-    case SMR_KERNEL_QUANTIZE:
-        push->quantize = (struct smr_quantize_push){.n_cols = m->n_embd,
-                                                    .n_rows = smr_min_u32(m->n_rows, 8),
-                                                    .in_stride = m->n_embd,
-                                                    .flags = SMR_QUANTIZE_NORM,
-                                                    .eps = 1e-5f};
-        break;
-    case SMR_KERNEL_MATVEC:
-    case SMR_KERNEL_MATMUL:
-        push->matmul = (struct smr_matmul_push){.n_cols = m->n_embd,
-                                                .n_out = m->n_ff,
-                                                .n_rows = m->n_rows,
-                                                .in_stride = m->n_embd,
-                                                .out_stride = m->n_ff};
-        if (id == SMR_KERNEL_MATVEC) { // with all that it has code for
-            push->matmul.flags = SMR_MATVEC_NORM | SMR_MATVEC_GATED;
-            push->matmul.activation = SMR_ACT_GELU;
-        }
-        break;
-    case SMR_KERNEL_ROPE_STORE:
-        push->rope_store = (struct smr_rope_store_push){
-            m->n_rows, m->n_heads, m->n_kv_heads, m->head_dim, m->head_dim / 4 * 2,
-            width,     kv_width,   kv_width,      64,          0,
-            1};
-        break;
-    case SMR_KERNEL_ATTENTION:
-        push->attention = (struct smr_attention_push){.n_rows = m->n_rows,
-                                                      .n_heads = m->n_heads,
-                                                      .n_kv_heads = m->n_kv_heads,
-                                                      .head_dim = m->head_dim,
-                                                      .q_stride = width,
-                                                      .out_stride = width,
-                                                      .page_size = 64,
-                                                      .max_pages = 64,
-                                                      .n_splits = n_splits,
-                                                      .scale = 1,
-                                                      .softcap = 50,
-                                                      .flags = m->n_rows == 37 ? 3 : 0};
-        break;
-    case SMR_KERNEL_ATTENTION_MERGE:
-        push->merge =
-            (struct smr_attention_merge_push){m->n_rows, m->n_heads, m->head_dim, 4, width};
-        break;
-    case SMR_KERNEL_ACTIVATE:
-        push->activate =
-            (struct smr_activate_push){m->n_ff, m->n_rows, m->n_ff, m->n_ff, m->n_ff, 0, 0, 0};
-        break;
-    case SMR_KERNEL_REDUCE:
-        push->reduce = (struct smr_reduce_push){m->n_vocab, 1, m->n_vocab};
-        break;
-    case SMR_KERNEL_COPY_PAGES:
-        push->copy_pages = (struct smr_copy_pages_push){8, 64, m->n_kv_heads, m->head_dim / 2};
-        break;
-    case SMR_KERNEL_PICK:
-        push->pick = (struct smr_pick_push){smr_div_up(m->n_vocab, SMR_REDUCE_CHUNK), 1};
-        break;
-    case SMR_KERNEL_PENALISE:
-        push->penalise = (struct smr_penalise_push){m->n_vocab};
-        break;
-    case SMR_KERNEL_SAMPLE:
-        push->sample = (struct smr_sample_push){m->n_vocab};
-        break;
-    case SMR_KERNEL_ROUTE:
-        push->route = (struct smr_route_push){32, m->n_rows, 4, 32, 0};
-        break;
-    case SMR_KERNEL_EXPERTS:
-        push->experts = (struct smr_experts_push){.n_cols = m->n_embd,
-                                                  .n_out = m->n_ff,
-                                                  .n_rows = m->n_rows,
-                                                  .n_used = 4,
-                                                  .in_stride = m->n_embd,
-                                                  .out_stride = 4 * m->n_ff,
-                                                  .expert_count = 32};
-        break;
-    case SMR_KERNEL_COMBINE:
-        push->combine =
-            (struct smr_combine_push){m->n_embd, m->n_rows, 4, 4 * m->n_embd, m->n_embd, 0};
-        break;
-    case SMR_KERNEL_PROBE_READ:
-        push->probe_read = (struct smr_probe_read_push){1 << 20, 512};
-        break;
-    case SMR_KERNEL_PROBE_MATH:
-        push->probe_math = (struct smr_probe_math_push){1 << 16, 512, 0.99f, 0.01f};
-        break;
-    default:
-        fail_msg("model_push() does not know %s", smr_kernel_desc(id)->name);
-    }
 }
 
 // ---- cases ----------------------------------------------------------------------------------------
@@ -428,12 +141,12 @@ static void every_kernel_has_cases(void **state)
     smr_device *device = smr_device_open(context, "reference");
     uint32_t n_checked = 0;
     assert_non_null(device);
-    for (size_t i = 0; i < SMR_COUNT(devices) * SMR_COUNT(shapes) * SMR_N_KERNELS; i++) {
+    for (size_t i = 0; i < SMR_COUNT(devices) * N_SHAPES * SMR_N_KERNELS; i++) {
         const enum smr_kernel_id id = (enum smr_kernel_id)(i % SMR_N_KERNELS);
         const struct smr_kernel_desc *desc = smr_kernel_desc(id);
         union push push;
-        device->limits = devices[i / SMR_N_KERNELS / SMR_COUNT(shapes)];
-        model_push(id, &shapes[i / SMR_N_KERNELS % SMR_COUNT(shapes)], &push);
+        device->limits = devices[i / SMR_N_KERNELS / N_SHAPES];
+        model_push(id, &shapes[i / SMR_N_KERNELS % N_SHAPES], &push);
         for (uint32_t j = 0; j < desc->n_types * desc->n_variants; j++) {
             struct smr_kernel_key key;
             if (smr_kernel_variant_key(device, id, desc->types[j / desc->n_variants],
@@ -473,19 +186,6 @@ static bool complains(smr_device *device, struct record *record, const struct sm
     assert_int_equal(smr_kernel_set_n_rejected(set), said && key->variant);
     smr_kernel_set_destroy(set);
     return said;
-}
-
-static uint32_t count_places(smr_context *context, const struct smr_kernel_key *key,
-                             const struct bug *bug)
-{
-    struct smr_blob spirv;
-    if (bug == &bugs[DROP_WORKGROUPS])
-        return 1;
-    assert_true(smr_shader_compile(context, key, &spirv));
-    size_t n_words = spirv.size / 4;
-    const uint32_t n = harm(bug, UINT32_MAX, (uint32_t *)(void *)spirv.data, &n_words);
-    smr_blob_free(context, &spirv);
-    return n;
 }
 
 static void try_bugs(smr_device *device, struct record *record, const struct smr_kernel_key *key,

@@ -7,11 +7,27 @@
 #include "lib/reduce.glsl"
 
 layout(set = 0, binding = 0) readonly buffer Partial { float partial[]; };
-layout(set = 0, binding = 1) writeonly buffer Out { float y[]; };
+layout(set = 0, binding = 1) buffer Out { float y[]; };
 
 layout(push_constant) uniform Push {
     uint n_rows, n_heads, head_dim, n_splits, out_stride;
 };
+
+#ifdef USE_RUNS
+#include "lib/lane_base.glsl"
+
+// A workgroup is one invocation and goes over the splits, adding up in place.
+void add_split(uint from, uint to, float weight, bool first)
+{
+    if (first) {
+        for (uint i = 0u; i < head_dim; i++)
+            y[to + i] = weight * partial[from + i];
+    } else {
+        for (uint i = 0u; i < head_dim; i++)
+            y[to + i] += weight * partial[from + i];
+    }
+}
+#endif
 
 void main()
 {
@@ -30,6 +46,12 @@ void main()
         divisor += partial[at + 1u] * exp(partial[at] - maximum);
     }
     float factor = divisor > 0.0 ? 1.0 / divisor : 0.0;
+#ifdef USE_RUNS
+    for (uint s = 0u; s < n_splits; s++) {
+        uint at = from + s * size;
+        add_split(lane_base(at), lane_base(to), factor * exp(partial[at + head_dim] - maximum), s == 0u);
+    }
+#else
     for (uint i = gl_LocalInvocationID.x; i < head_dim; i += WORKGROUP_SIZE) {
         float sum = 0.0;
         for (uint s = 0u; s < n_splits; s++) {
@@ -38,4 +60,5 @@ void main()
         }
         y[to + i] = sum * factor;
     }
+#endif
 }

@@ -12,7 +12,7 @@ layout(push_constant) uniform Push {
     uint n_chunks, n_rows;
 };
 
-shared uint lowest; // chunk that has the maximum
+const float NONE = -1.0e9; // minus the number of no chunk
 
 void main()
 {
@@ -29,12 +29,10 @@ void main()
             chunk = i;
         }
     }
-    if (self == 0u)
-        lowest = n_chunks - 1u;
-    float greatest = workgroup_max(best); // has a barrier
-    if (best == greatest && chunk < n_chunks)
-        atomicMin(lowest, chunk);
-    barrier();
+    float greatest = workgroup_max(best);
+    bool mine = best == greatest && chunk < n_chunks;
+    uint lowest = uint(-workgroup_max(mine ? -float(chunk) : NONE));
+    lowest = min(lowest, n_chunks - 1u);
     if (self == 0u)
         tokens[row] = reduced[(at + lowest) * 4u + 1u];
 }

@@ -3,6 +3,7 @@
 #include "kernel/twin/twin.h"
 
 #include <assert.h>
+#include <string.h>
 
 // ---- what rows share --------------------------------------------------------------------------
 
@@ -20,11 +21,33 @@ const struct smr_variant smr_variants_subgroup[2] = {
     },
 };
 
-enum { VARIANT_PLAIN, VARIANT_RUNS };
-static const struct smr_variant runs_variants[] = {
-    [VARIANT_PLAIN] = {.name = "plain", .defines = ""},
-    [VARIANT_RUNS] = {.name = "runs", .defines = "#define USE_RUNS 1\n"},
+const struct smr_variant smr_variants_runs[2] = {
+    {.name = "plain", .defines = ""},
+    {.name = "runs", .defines = "#define USE_RUNS 1\n"},
 };
+const struct smr_variant smr_variants_reduce[3] = {
+    {.name = "plain", .defines = ""},
+    {
+        .name = "subgroup",
+        .defines = "#define USE_SUBGROUP 1\n",
+        .capabilities = SMR_CAP_SUBGROUP,
+        .gpu = true,
+    },
+    {.name = "runs", .defines = "#define USE_RUNS 1\n"},
+};
+
+bool smr_is_runs(const struct smr_kernel_key *key)
+{
+    return !strcmp(smr_kernel_desc(key->id)->variants[key->variant].name, "runs");
+}
+
+bool smr_size_specialise(struct smr_kernel_key *key, const struct smr_limits *limits, uint32_t gpu,
+                         uint32_t cpu)
+{
+    const bool runs = smr_is_runs(key);
+    key->constants[0] = runs ? 1 : smr_workgroup_size_for(limits, gpu, cpu);
+    return !runs || smr_limits_want_runs(limits);
+}
 
 uint32_t smr_workgroup_size(const struct smr_limits *limits, uint32_t wanted)
 {
@@ -93,8 +116,7 @@ static bool norm_specialise(struct smr_kernel_key *key, const struct smr_limits 
     const struct smr_norm_push *p = push;
     // A few elements for each invocation; a head's norm wants a small workgroup.
     uint32_t wanted = p->n_cols <= 128 ? 32 : p->n_cols <= 512 ? 64 : 256;
-    key->constants[0] = smr_workgroup_size_for(limits, wanted, 1);
-    return true;
+    return smr_size_specialise(key, limits, wanted, 1);
 }
 
 static void norm_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
@@ -112,8 +134,8 @@ const struct smr_kernel_desc smr_desc_norm = {
     .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = smr_variants_subgroup,
-    .n_variants = SMR_COUNT(smr_variants_subgroup),
+    .variants = smr_variants_reduce,
+    .n_variants = SMR_COUNT(smr_variants_reduce),
     .tolerance = 1e-11,
     .specialise = norm_specialise,
     .groups = norm_groups,
@@ -158,10 +180,10 @@ const struct smr_kernel_desc smr_desc_quantize = {
 // ---- rope_store -------------------------------------------------------------------------------
 
 static const struct smr_variant rope_store_variants[] = {
-    [VARIANT_PLAIN] = {.name = "plain", .defines = ""},
-    [VARIANT_RUNS] = {.name = "runs",
-                      .defines = "#define USE_RUNS 1\n",
-                      .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
+    {.name = "plain", .defines = ""},
+    {.name = "runs",
+     .defines = "#define USE_RUNS 1\n",
+     .capabilities = SMR_CAP_STORAGE_8 | SMR_CAP_STORAGE_16},
 };
 
 // Elements of a head that one invocation stores: what shares no word of the cache with others.
@@ -185,7 +207,7 @@ static bool rope_store_specialise(struct smr_kernel_key *key, const struct smr_l
         return false;
     if (p->flags & SMR_ROPE_NORM && !p->rope_dim)
         return false;
-    if (key->variant == VARIANT_RUNS) {
+    if (smr_is_runs(key)) {
         key->constants[0] = 1;
         key->constants[1] = p->flags & SMR_ROPE_NORM;
         key->constants[2] = p->head_dim;
@@ -211,7 +233,7 @@ static void rope_store_groups(const struct smr_kernel_key *key, const void *push
     uint64_t heads = p->rope_dim ? p->n_heads : 0;
     if (!(p->flags & SMR_ROPE_NO_STORE))
         heads += 2 * (uint64_t)p->n_kv_heads;
-    if (key->variant == VARIANT_RUNS)
+    if (smr_is_runs(key))
         heads = (heads + key->constants[4] - 1) / key->constants[4];
     smr_spread_groups(heads * p->n_rows, groups);
 }
@@ -240,19 +262,14 @@ enum { ACTIVATE_COLS = 4, ACTIVATE_RUNS_COLS = 256 }; // of one invocation, as i
 static bool activate_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                 const void *push)
 {
-    if (key->variant == VARIANT_RUNS) {
-        key->constants[0] = 1;
-        return smr_limits_want_runs(limits);
-    }
-    key->constants[0] = smr_workgroup_size(limits, 64);
-    return true;
+    return smr_size_specialise(key, limits, 64, 64);
 }
 
 // Columns along x; rows along y, where the shader steps by the number of workgroups.
 static void activate_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_activate_push *p = push;
-    const uint32_t cols = key->variant == VARIANT_RUNS ? ACTIVATE_RUNS_COLS : ACTIVATE_COLS;
+    const uint32_t cols = smr_is_runs(key) ? ACTIVATE_RUNS_COLS : ACTIVATE_COLS;
     groups[0] = smr_max_u32(1, smr_div_up(p->n_cols, key->constants[0] * cols));
     groups[1] = smr_min_u32(smr_max_u32(1, p->n_rows), 65535);
     groups[2] = 1;
@@ -267,8 +284,8 @@ const struct smr_kernel_desc smr_desc_activate = {
     .access = {SMR_READ, SMR_READ, SMR_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = runs_variants,
-    .n_variants = SMR_COUNT(runs_variants),
+    .variants = smr_variants_runs,
+    .n_variants = SMR_COUNT(smr_variants_runs),
     .tolerance = 1e-11,
     .specialise = activate_specialise,
     .groups = activate_groups,
@@ -279,12 +296,7 @@ const struct smr_kernel_desc smr_desc_activate = {
 static bool reduce_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
 {
-    if (key->variant == VARIANT_RUNS) {
-        key->constants[0] = 1;
-        return smr_limits_want_runs(limits);
-    }
-    key->constants[0] = smr_workgroup_size_for(limits, 128, 16);
-    return true;
+    return smr_size_specialise(key, limits, 128, 16);
 }
 
 static void reduce_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
@@ -302,8 +314,8 @@ const struct smr_kernel_desc smr_desc_reduce = {
     .access = {SMR_READ, SMR_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = runs_variants,
-    .n_variants = SMR_COUNT(runs_variants),
+    .variants = smr_variants_runs,
+    .n_variants = SMR_COUNT(smr_variants_runs),
     .tolerance = 1e-11,
     .specialise = reduce_specialise,
     .groups = reduce_groups,

@@ -25,15 +25,25 @@ uint32_t smr_workgroup_size_for(const struct smr_limits *limits, uint32_t gpu, u
 // compiler has to make those, out of loops: the variants named "runs" are for such devices.
 bool smr_limits_want_runs(const struct smr_limits *limits);
 
+// Whether a key is of the variant "runs".
+bool smr_is_runs(const struct smr_kernel_key *key);
+
+// What most kernels choose: one invocation for a workgroup of "runs", which other devices have no use
+// for, and smr_workgroup_size_for() else.
+bool smr_size_specialise(struct smr_kernel_key *key, const struct smr_limits *limits, uint32_t gpu,
+                         uint32_t cpu);
+
 // Spread `n` workgroups over x and y: Vulkan promises only 65535 along each. The shader finds its
 // number by group_index() of lib/reduce.glsl and returns when that is not below n. Zero workgroups
 // become one, which finds nothing to do.
 void smr_spread_groups(uint64_t n, uint32_t groups[3]);
 
-// Lists that many rows share: types { SMR_F32 }; variants { plain } and { plain, subgroup }.
+// Lists that many rows share: types { SMR_F32 }; variants { plain }, { plain, subgroup }, { plain, runs }
+// and { plain, subgroup, runs }.
 extern const enum smr_type smr_types_f32[1];
 extern const enum smr_type smr_types_cache[3];
-extern const struct smr_variant smr_variants_plain[1], smr_variants_subgroup[2];
+extern const struct smr_variant smr_variants_plain[1], smr_variants_subgroup[2],
+    smr_variants_runs[2], smr_variants_reduce[3];
 
 // Where the compiler (compile.c) finds sources that are built in: shaders/embed.py writes the
 // table.

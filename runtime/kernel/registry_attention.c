@@ -272,8 +272,7 @@ const struct smr_kernel_desc smr_desc_attention = {
 static bool attention_merge_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                        const void *push)
 {
-    key->constants[0] = smr_workgroup_size_for(limits, 64, 16);
-    return true;
+    return smr_size_specialise(key, limits, 64, 16);
 }
 
 static void attention_merge_groups(const struct smr_kernel_key *key, const void *push,
@@ -292,8 +291,8 @@ const struct smr_kernel_desc smr_desc_attention_merge = {
     .access = {SMR_READ, SMR_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = smr_variants_runs,
+    .n_variants = SMR_COUNT(smr_variants_runs),
     .tolerance = 1e-11,
     .specialise = attention_merge_specialise,
     .groups = attention_merge_groups,

@@ -9,10 +9,10 @@ static bool route_specialise(struct smr_kernel_key *key, const struct smr_limits
                              const void *push)
 {
     const struct smr_route_push *p = push;
-    key->constants[0] = smr_workgroup_size_for(limits, 64, 16);
     // The shader tells experts apart by numbers that are floats on their way.
     return p->n_used && p->n_used <= p->n_experts && p->n_experts <= 1u << 24 &&
-           (uint64_t)p->n_rows * p->in_stride <= UINT32_MAX;
+           (uint64_t)p->n_rows * p->in_stride <= UINT32_MAX &&
+           smr_size_specialise(key, limits, 64, 16);
 }
 
 // A workgroup for a row.
@@ -31,8 +31,8 @@ const struct smr_kernel_desc smr_desc_route = {
     .access = {SMR_READ, SMR_READ_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = smr_variants_subgroup,
-    .n_variants = SMR_COUNT(smr_variants_subgroup),
+    .variants = smr_variants_reduce,
+    .n_variants = SMR_COUNT(smr_variants_reduce),
     .tolerance = 1e-11,
     .specialise = route_specialise,
     .groups = route_groups,
@@ -40,12 +40,14 @@ const struct smr_kernel_desc smr_desc_route = {
 
 // ---- combine ------------------------------------------------------------------------------------
 
+enum { COMBINE_RUNS_COLS = 256 }; // of one invocation, as in combine.comp
+
 static bool combine_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                const void *push)
 {
     const struct smr_combine_push *p = push;
-    key->constants[0] = smr_workgroup_size(limits, 64);
-    return (uint64_t)p->n_rows * p->in_stride <= UINT32_MAX &&
+    return smr_size_specialise(key, limits, 64, 64) &&
+           (uint64_t)p->n_rows * p->in_stride <= UINT32_MAX &&
            (uint64_t)p->n_rows * p->out_stride <= UINT32_MAX;
 }
 
@@ -53,7 +55,8 @@ static bool combine_specialise(struct smr_kernel_key *key, const struct smr_limi
 static void combine_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_combine_push *p = push;
-    groups[0] = smr_max_u32(1, smr_div_up(p->n_cols, key->constants[0]));
+    const uint32_t cols = smr_is_runs(key) ? COMBINE_RUNS_COLS : key->constants[0];
+    groups[0] = smr_max_u32(1, smr_div_up(p->n_cols, cols));
     groups[1] = smr_min_u32(smr_max_u32(1, p->n_rows), 65535);
     groups[2] = 1;
 }
@@ -67,8 +70,8 @@ const struct smr_kernel_desc smr_desc_combine = {
     .access = {SMR_READ, SMR_READ, SMR_READ_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = smr_variants_runs,
+    .n_variants = SMR_COUNT(smr_variants_runs),
     .tolerance = 1e-11,
     .specialise = combine_specialise,
     .groups = combine_groups,

@@ -7,8 +7,7 @@
 static bool pick_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                             const void *push)
 {
-    key->constants[0] = smr_workgroup_size_for(limits, 128, 16);
-    return true;
+    return smr_size_specialise(key, limits, 128, 16);
 }
 
 static void pick_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
@@ -26,8 +25,8 @@ const struct smr_kernel_desc smr_desc_pick = {
     .access = {SMR_READ, SMR_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = smr_variants_runs,
+    .n_variants = SMR_COUNT(smr_variants_runs),
     .tolerance = 1e-12, // the same numbers, in truth
     .specialise = pick_specialise,
     .groups = pick_groups,

@@ -62,6 +62,12 @@ uint32_t smr_rows_bucket(uint32_t n_rows)
 
 // ---- embed --------------------------------------------------------------------------------------
 
+static const struct smr_variant embed_variants[] = {
+    {.name = "plain", .defines = ""},
+    {"runs", SMR_RUNS_DEFINES, SMR_RUNS_CAPABILITIES},
+};
+enum { EMBED_RUNS_COLS = 1024 }; // of one invocation, as in embed.comp
+
 static bool embed_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                              const void *push)
 {
@@ -69,20 +75,23 @@ static bool embed_specialise(struct smr_kernel_key *key, const struct smr_limits
     if (!smr_weights_fit(key->type, p->n_cols, p->row_count) ||
         (uint64_t)p->n_rows * p->n_cols > UINT32_MAX)
         return false;
-    key->constants[0] = smr_workgroup_size(limits, 64);
-    return true;
+    return smr_size_specialise(key, limits, 64, 64);
 }
 
 static void embed_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_embed_push *p = push;
+    groups[1] = smr_min_u32(smr_max_u32(1, p->n_rows), 65535);
+    groups[2] = 1;
+    if (smr_is_runs(key)) {
+        groups[0] = smr_div_up(p->n_cols, EMBED_RUNS_COLS);
+        return;
+    }
     // The end of a row of floats that is no whole unit is taken by as many invocations as it has
     // elements.
     const uint32_t unit = smr_weight_unit(key->type);
     const uint32_t invocations = smr_max_u32(p->n_cols / unit, p->n_cols % unit);
     groups[0] = smr_max_u32(1, smr_div_up(invocations, key->constants[0]));
-    groups[1] = smr_min_u32(smr_max_u32(1, p->n_rows), 65535);
-    groups[2] = 1;
 }
 
 const struct smr_kernel_desc smr_desc_embed = {
@@ -95,8 +104,8 @@ const struct smr_kernel_desc smr_desc_embed = {
     .access = {SMR_READ, SMR_READ, SMR_READ_WRITE},
     .types = smr_types_weights,
     .n_types = SMR_COUNT(smr_types_weights),
-    .variants = smr_variants_plain,
-    .n_variants = SMR_COUNT(smr_variants_plain),
+    .variants = embed_variants,
+    .n_variants = SMR_COUNT(embed_variants),
     .tolerance = 1e-11,
     .specialise = embed_specialise,
     .groups = embed_groups,

@@ -2,7 +2,7 @@
 //
 // The workgroup is one-dimensional; its size is specialisation constant 0, a power of two. Without
 // USE_SUBGROUP reductions go through shared memory alone; with it over subgroups first, of any
-// size, which need not even be the same for all.
+// size, which need not even be the same for all. With USE_RUNS a workgroup is one invocation.
 #extension GL_EXT_control_flow_attributes : require
 #ifdef USE_SUBGROUP
 #extension GL_KHR_shader_subgroup_basic : require
@@ -19,11 +19,23 @@ uint group_index()
     return gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
 }
 
-shared float reduce_scratch[WORKGROUP_SIZE];
-
 // The sum, or maximum, of `value` over the workgroup, for all invocations. All of them must call
 // it.
-#ifdef USE_SUBGROUP
+#ifdef USE_RUNS
+
+float workgroup_sum(float value)
+{
+    return value;
+}
+
+float workgroup_max(float value)
+{
+    return value;
+}
+
+#elif defined(USE_SUBGROUP)
+
+shared float reduce_scratch[WORKGROUP_SIZE];
 
 float workgroup_sum(float value)
 {
@@ -52,6 +64,8 @@ float workgroup_max(float value)
 }
 
 #else
+
+shared float reduce_scratch[WORKGROUP_SIZE];
 
 // Large workgroups reduce to a sixteenth first. Few barriers and small loops: on processors they
 // cost more than the additions, to run and to compile.

@@ -155,13 +155,18 @@ static bool attention_tiles_specialise(struct smr_kernel_key *key, const struct 
     return done && p->n_rows >= LEAST_ROWS && !(p->flags & SMR_ATTENTION_APART);
 }
 
-// The other tiles that the device can do, for tuning.
+// The other tiles that the device can do; fewer queries to a workgroup of the grouped variant.
 static bool attention_vary(struct smr_kernel_key *key, const struct smr_limits *limits,
                            const void *push, uint32_t number)
 {
+    const struct smr_kernel_key usual = *key;
+    if (key->variant == ATTENTION_GROUPED) {
+        key->constants[4] = number < 3 ? usual.constants[4] >> (number + 1) : 0;
+        key->constants[5] = smr_min_u32(usual.constants[5], key->constants[4]);
+        return key->constants[4] > 1;
+    }
     if (key->variant != ATTENTION_TILES)
         return false;
-    const struct smr_kernel_key usual = *key;
     size_t n;
     const struct attention_tile *tiles = attention_tiles(limits, &n);
     for (size_t i = 0; i < n; i++) {
@@ -250,6 +255,24 @@ static void attention_groups(const struct smr_kernel_key *key, const void *push,
     smr_spread_groups(n, groups);
 }
 
+// The keys that a row sees are not known here: as many as are worth the splits, and the rows' own.
+static uint64_t attention_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
+{
+    enum { MOST_ROWS = 1024, SPLIT_KEYS = 256 };
+    const struct smr_attention_push *p = push;
+    uint32_t rows = 1;
+    while (rows < p->n_rows && rows < MOST_ROWS)
+        rows *= 2;
+    shape[0] = p->head_dim;
+    shape[1] = p->n_heads;
+    shape[2] = rows;
+    shape[3] = p->n_kv_heads;
+    shape[4] = p->window;
+    shape[5] = p->n_splits | p->flags << 16 | (p->softcap != 0 ? 1u << 31 : 0);
+    return 2ull * p->n_rows * p->n_heads * p->head_dim *
+           (p->n_splits > 1 ? p->n_splits * SPLIT_KEYS : p->n_rows);
+}
+
 const struct smr_kernel_desc smr_desc_attention = {
     .name = "attention",
     .twin = smr_twin_attention,
@@ -263,6 +286,7 @@ const struct smr_kernel_desc smr_desc_attention = {
     .n_variants = SMR_COUNT(attention_variants),
     .tolerance = 1e-10,
     .specialise = attention_specialise,
+    .shape = attention_shape,
     .vary = attention_vary,
     .groups = attention_groups,
 };

@@ -1,6 +1,7 @@
 // tune.c - measuring what a program's kernels could be, on the program's own dispatches: real weights,
 // of all layers in turn, so that they come from memory as in a step. What they write is activations,
-// which the next step writes anew.
+// which the next step writes anew. Attention, which depends on what the host has not yet filled in, is
+// measured on a made-up text.
 #include "kernel/tune.h"
 #include "base/context.h"
 #include "schedule/schedule_impl.h"
@@ -59,7 +60,9 @@ static bool find_group(const struct smr_program *program, uint32_t first, struct
 // Whether there is something to find out about a dispatch.
 static bool wanted(struct smr_schedule *schedule, const struct smr_dispatch *dispatch)
 {
-    if (!desc_of(dispatch)->shape)
+    const struct smr_attention_push *attention = (const void *)dispatch->push;
+    if (!desc_of(dispatch)->shape ||
+        (dispatch->key.id == SMR_KERNEL_ATTENTION && attention->flags & SMR_ATTENTION_APART))
         return false;
     const struct smr_tuned *tuned = smr_kernel_tuned(
         schedule->kernels, dispatch->key.id, (enum smr_type)dispatch->key.type, dispatch->push);
@@ -68,8 +71,34 @@ static bool wanted(struct smr_schedule *schedule, const struct smr_dispatch *dis
     return !(tuned && tuned->known) && schedule->tune_ns < first_ns;
 }
 
-static bool tune_group(struct smr_schedule *schedule, const struct smr_dispatch *dispatch,
-                       const struct group *group, bool *changed)
+// A prompt from its beginning; few rows at the end of a text as long as the program is for.
+static bool tune_attention(struct smr_schedule *schedule, const struct smr_program *program,
+                           const struct smr_dispatch *dispatch, struct smr_tune_params params)
+{
+    enum { MOST_KEYS = 4096 }; // to be made up
+    struct smr_attention_push push;
+    memcpy(&push, dispatch->push, sizeof push);
+    const bool prompt = push.n_rows > SMR_MATVEC_MAX_ROWS;
+    uint32_t n_keys = prompt ? push.n_rows : smr_min_u32(program->shape.n_keys, MOST_KEYS);
+    push.max_pages = smr_div_up(n_keys, push.page_size);
+    const enum smr_type type = (enum smr_type)dispatch->key.type;
+    const struct smr_case_params made_up = {.id = SMR_KERNEL_ATTENTION,
+                                            .type = type,
+                                            .push = &push,
+                                            .last_position = prompt ? 0 : n_keys - 1,
+                                            .n_sequences = 1};
+    struct smr_measure_inputs inputs = {0};
+    bool done = smr_measure_inputs_init(&inputs, schedule->device, &made_up, 1);
+    params.args = inputs.args;
+    params.n_args = inputs.n_args;
+    done = done && smr_kernel_tune(schedule->kernels, SMR_KERNEL_ATTENTION, type, &params);
+    smr_measure_inputs_finish(&inputs);
+    return done;
+}
+
+static bool tune_group(struct smr_schedule *schedule, const struct smr_program *program,
+                       const struct smr_dispatch *dispatch, const struct group *group,
+                       bool *changed)
 {
     const bool thorough = schedule->params.tuning == SMR_TUNE_THOROUGH;
     const uint64_t begin = smr_time_ns();
@@ -80,7 +109,9 @@ static bool tune_group(struct smr_schedule *schedule, const struct smr_dispatch 
         .all = thorough,
     };
     const enum smr_type type = (enum smr_type)dispatch->key.type;
-    bool done = smr_kernel_tune(schedule->kernels, dispatch->key.id, type, &params);
+    const bool done = dispatch->key.id == SMR_KERNEL_ATTENTION
+                          ? tune_attention(schedule, program, dispatch, params)
+                          : smr_kernel_tune(schedule->kernels, dispatch->key.id, type, &params);
     schedule->tune_ns += smr_time_ns() - begin;
     const struct smr_tuned *tuned =
         smr_kernel_tuned(schedule->kernels, dispatch->key.id, type, dispatch->push);
@@ -116,7 +147,7 @@ bool smr_schedule_tune(struct smr_schedule *schedule, const struct smr_program *
         if (schedule->params.progress)
             schedule->params.progress(schedule->params.user, "measuring kernels",
                                       (float)i / (float)program->n_dispatches);
-        if (!tune_group(schedule, &program->dispatches[i], &group, changed))
+        if (!tune_group(schedule, program, &program->dispatches[i], &group, changed))
             return false;
     }
     return true;

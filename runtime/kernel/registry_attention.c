@@ -73,6 +73,16 @@ static bool grouped_specialise(struct smr_kernel_key *key, const struct smr_limi
     return true;
 }
 
+// Numbers of rows that differ little are one, so that what is measured for one is kept for all.
+static uint32_t rows_bucket(uint32_t n_rows)
+{
+    enum { MOST_ROWS = 1024 };
+    uint32_t rows = 1;
+    while (rows < n_rows && rows < MOST_ROWS)
+        rows *= 2;
+    return rows;
+}
+
 // What lib/attention_tiles.glsl may be made for: the workgroup's size, and what an invocation has of
 // queries, of keys and of quads of values.
 struct attention_tile {
@@ -98,7 +108,7 @@ static bool use_attention_tile(struct smr_kernel_key *key, const struct smr_limi
     while (lanes < tile->size && lanes * tile->sub_v < n_quads)
         lanes *= 2;
     const uint32_t n_keys = lanes * tile->sub_k, queries = tile->size / lanes * tile->sub_q;
-    while (heads < p->n_heads / p->n_kv_heads && p->n_rows * heads < queries)
+    while (heads < p->n_heads / p->n_kv_heads && rows_bucket(p->n_rows) * heads < queries)
         heads *= 2;
     const uint32_t row = smr_div_up(n_quads, lanes) * lanes;
     uint32_t value_keys = n_keys;
@@ -258,14 +268,11 @@ static void attention_groups(const struct smr_kernel_key *key, const void *push,
 // The keys that a row sees are not known here: as many as are worth the splits, and the rows' own.
 static uint64_t attention_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
 {
-    enum { MOST_ROWS = 1024, SPLIT_KEYS = 256 };
+    enum { SPLIT_KEYS = 256 };
     const struct smr_attention_push *p = push;
-    uint32_t rows = 1;
-    while (rows < p->n_rows && rows < MOST_ROWS)
-        rows *= 2;
     shape[0] = p->head_dim;
     shape[1] = p->n_heads;
-    shape[2] = rows;
+    shape[2] = rows_bucket(p->n_rows);
     shape[3] = p->n_kv_heads;
     shape[4] = p->window;
     shape[5] = p->n_splits | p->flags << 16 | (p->softcap != 0 ? 1u << 31 : 0);

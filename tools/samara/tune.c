@@ -85,9 +85,13 @@ static bool make_programs(smr_engine *engine)
 
 static void shape_text(const struct smr_tuned *tuned, char *text, size_t size)
 {
-    snprintf(text, size, "%" PRIu32 " x %" PRIu32 ", %" PRIu32 " row%s%s", tuned->shape[1],
-             tuned->shape[0], tuned->shape[2], tuned->shape[2] == 1 ? "" : "s",
-             tuned->shape[3] & SMR_MATMUL_ADD ? ", added" : "");
+    if (tuned->id == SMR_KERNEL_ATTENTION)
+        snprintf(text, size, "%" PRIu32 " heads of %" PRIu32 ", %" PRIu32 " row%s", tuned->shape[1],
+                 tuned->shape[0], tuned->shape[2], tuned->shape[2] == 1 ? "" : "s");
+    else
+        snprintf(text, size, "%" PRIu32 " x %" PRIu32 ", %" PRIu32 " row%s%s", tuned->shape[1],
+                 tuned->shape[0], tuned->shape[2], tuned->shape[2] == 1 ? "" : "s",
+                 tuned->shape[3] & SMR_MATMUL_ADD ? ", added" : "");
 }
 
 static void print_text(const smr_engine *engine)

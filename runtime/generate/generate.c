@@ -58,10 +58,10 @@ static bool show(const struct generation *g, struct stream *stream, struct smr_g
 static void fill_logprobs(struct generation *g, const struct smr_step_result *result,
                           struct smr_generated *generated)
 {
-    double log_sum = smr_log_sum(result, n_vocab(g));
     uint32_t n = g->params->n_logprobs;
     if (!n)
         return;
+    double log_sum = smr_log_sum(result, n_vocab(g));
     if (!result->logits) { // greedy, and only the best was asked for
         double best = -INFINITY;
         for (uint32_t i = 0; i < smr_div_up(n_vocab(g), SMR_REDUCE_CHUNK); i++)
@@ -138,11 +138,23 @@ static bool accept(struct generation *g, struct stream *stream, struct smr_gener
            smr_fail(g->engine->context, SMR_ERROR_MEMORY, "no memory for the text");
 }
 
+// A token that the device drew, by the random number that is next.
+static bool take_drawn(struct generation *g, struct stream *stream, uint32_t drawn, int32_t *token)
+{
+    if (drawn >= n_vocab(g))
+        return smr_fail_no_token(&g->sampler);
+    smr_sampler_skip(&g->sampler, &stream->random);
+    *token = (int32_t)drawn;
+    return true;
+}
+
 static bool sample(struct generation *g, struct stream *stream, const struct smr_step_result *step,
                    int32_t *token)
 {
     const struct smr_session *session = stream->session;
     uint32_t n_generated = stream->result->n_generated;
+    if (step->drawn)
+        return take_drawn(g, stream, *step->drawn, token);
     if (g->rules.forced_end >= 0 && n_generated + 1 == g->params->n_predict) {
         *token = g->rules.forced_end;
         return true;
@@ -255,7 +267,8 @@ static bool can_submit(const struct generation *g, const struct stream *stream, 
 // Steps with two in flight, until the text ends or a guess is worth a step of its own.
 static bool step_chain(struct generation *g, struct stream *stream, uint64_t start)
 {
-    struct smr_chain chain = {.session = stream->session};
+    struct smr_chain chain = {
+        .session = stream->session, .sampler = &g->sampler, .random = stream->random};
     struct smr_draft draft = {.n = 0};
     bool done = true;
     do {
@@ -266,6 +279,7 @@ static bool step_chain(struct generation *g, struct stream *stream, uint64_t sta
             g->total.n_submissions += done;
         }
         done = done && smr_chain_wait(&chain, &result) && take_token(g, stream, &result);
+        g->total.n_device += done;
         uint64_t now = smr_time_ns();
         smr_speculator_learn(&g->speculator, (struct smr_draft){.n_rows = 1}, 0, now - start);
         start = now;
@@ -320,8 +334,11 @@ static bool prepare_decode(struct generation *g)
                               .n_keys = g->streams[0].session->n_tokens,
                               .n_source = smr_session_source_size(g->streams[0].session),
                               .read_logits = g->read_logits};
-    if (g->chain)
+    if (g->chain) {
+        shape.read_logits = false;
+        shape.choice = smr_sampler_choice(&g->params->sampling);
         return smr_chain_prepare(g->engine, &shape);
+    }
     return !n_rows || smr_schedule_prepare(g->engine->schedule, &shape);
 }
 
@@ -349,15 +366,17 @@ static bool run(struct generation *g, smr_session *session)
     return done;
 }
 
-// What a device can pick is the most likely token. Of a processor there is nothing to gain: it computes
-// as long as the host does.
+// The device chooses where it needs nothing for it that the host alone knows. Of a processor there is
+// nothing to gain: it computes as long as the host does.
 static bool wants_chain(const struct generation *g)
 {
     const struct smr_generate_params *params = g->params;
     bool gpu = smr_device_get_info(g->engine->device)->type <= SMR_DEVICE_INTEGRATED;
     bool wanted = params->n_in_flight ? params->n_in_flight > 1 : gpu;
-    return wanted && g->n_streams == 1 && !g->read_logits && g->rules.forced_end < 0 &&
-           !params->speculation.draft;
+    bool reduced = !smr_sampler_needs_logits(&params->sampling, params->n_logprobs);
+    bool drawn = !params->n_logprobs && smr_sampler_suits_device(&params->sampling, n_vocab(g));
+    return wanted && g->n_streams == 1 && (reduced || drawn) && !smr_rules_any(&g->rules) &&
+           g->rules.forced_end < 0 && !params->speculation.draft;
 }
 
 static bool start(struct generation *g, smr_session *session)

@@ -108,14 +108,21 @@ void smr_session_trim(smr_session *session);
 struct smr_step_result {
     const float *logits;              // [n_vocab], NULL when they were not read
     const struct smr_reduced *chunks; // [n_chunks]
+    const uint32_t *drawn;            // the token that the device drew; NULL: it did not
 };
 
+struct smr_sampler;
+
 // Steps of one text that are submitted, at most two: the later one goes on with the token that the
-// device picked in the one before. Zeroed but for the session it is empty.
+// device chose in the one before. Zeroed but for the first three it is empty.
 struct smr_chain {
     smr_session *session; // its tokens are computed but for the last one
+    const struct smr_sampler *sampler;
+    uint64_t random; // state of the sampler after what was submitted
     uint32_t n;
     struct smr_shape shapes[2]; // oldest first
+    uint32_t n_history;         // tokens of the text that penalties know of
+    uint32_t drawn;             // of the step that was waited for
 };
 // Submit one more step; there is room for its token (smr_session_room()).
 bool smr_chain_submit(struct smr_chain *chain);
@@ -204,7 +211,9 @@ struct smr_sampler {
     uint32_t *counts;      // [n_vocab]; occurrences, zero between calls
     int32_t *touched;      // tokens with a change
     uint32_t n_touched, touched_capacity;
-    struct smr_logprob *top;  // [n_top]
+    struct smr_logprob *top;    // [n_top]
+    struct smr_draw_bias *bias; // [n_bias]; those of `params` for the device, no token twice
+    uint32_t n_bias;
     const int32_t *forbidden; // [n_forbidden]; of the next token, the caller's
     size_t n_forbidden;
 };
@@ -219,10 +228,22 @@ void smr_sampler_finish(struct smr_sampler *sampler);
 // Whether the parameters ask for logits, or the reduction is enough.
 bool smr_sampler_needs_logits(const struct smr_sampling *params, uint32_t n_logprobs);
 
+// How the device chooses (kernels pick, penalise, sample), and whether it can.
+enum smr_choice smr_sampler_choice(const struct smr_sampling *params);
+bool smr_sampler_suits_device(const struct smr_sampling *params, uint32_t n_vocab);
+// Describe the draw of the token after n_tokens, taking a random number as the host would.
+void smr_sampler_draw(const struct smr_sampler *sampler, uint32_t n_tokens, uint64_t *random,
+                      struct smr_draw *draw);
+// Take a random number, where the sampler does at each token.
+void smr_sampler_skip(const struct smr_sampler *sampler, uint64_t *random);
+
 // Choose a token. `history` are the tokens so far, oldest first, for the penalties. Fails when no
 // logit is finite.
 bool smr_sampler_sample(struct smr_sampler *sampler, const struct smr_step_result *result,
                         const int32_t *history, uint32_t n_history, int32_t *token);
+
+// Record that there is no token to choose; false.
+bool smr_fail_no_token(const struct smr_sampler *sampler);
 
 // log of the sum of exp(logit): log-probability = logit - this. -infinity when nothing is finite.
 double smr_log_sum(const struct smr_step_result *result, uint32_t n_vocab);

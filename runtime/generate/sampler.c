@@ -35,6 +35,23 @@ bool smr_sampler_needs_logits(const struct smr_sampling *params, uint32_t n_logp
     return !is_greedy(params) || has_penalties(params) || params->n_bias || n_logprobs > 1;
 }
 
+// As the device wants them: each token once.
+static bool merge_biases(struct smr_sampler *sampler)
+{
+    const struct smr_sampling *params = &sampler->params;
+    const size_t n = params->n_bias <= SMR_MAX_DRAW_BIAS ? params->n_bias : 0;
+    sampler->bias = smr_alloc(sampler->context, n, sizeof(*sampler->bias), "logit biases");
+    for (size_t i = 0; sampler->bias && i < n; i++) {
+        uint32_t token = (uint32_t)params->bias[i].token, at = 0;
+        while (at < sampler->n_bias && sampler->bias[at].token != token)
+            at++;
+        if (at == sampler->n_bias)
+            sampler->bias[sampler->n_bias++].token = token;
+        sampler->bias[at].bias += params->bias[i].bias;
+    }
+    return sampler->bias != NULL;
+}
+
 bool smr_sampler_init(struct smr_sampler *sampler, smr_context *context,
                       const struct smr_sampling *params, uint32_t n_vocab, uint32_t n_top)
 {
@@ -53,7 +70,7 @@ bool smr_sampler_init(struct smr_sampler *sampler, smr_context *context,
     sampler->counts = smr_alloc(context, n_vocab, sizeof(*sampler->counts), "token counts");
     sampler->top = smr_alloc(context, n_top, sizeof(*sampler->top), "log-probabilities");
     return sampler->candidates && sampler->chunk_order && sampler->delta && sampler->counts &&
-           sampler->top;
+           sampler->top && merge_biases(sampler);
 }
 
 void smr_sampler_finish(struct smr_sampler *sampler)
@@ -66,6 +83,7 @@ void smr_sampler_finish(struct smr_sampler *sampler)
     smr_free(sampler->context, sampler->counts);
     smr_free(sampler->context, sampler->touched);
     smr_free(sampler->context, sampler->top);
+    smr_free(sampler->context, sampler->bias);
     *sampler = (struct smr_sampler){0};
 }
 
@@ -299,6 +317,12 @@ static double next_random(uint64_t *state)
     return (double)(z >> 11) * 0x1p-53;
 }
 
+void smr_sampler_skip(const struct smr_sampler *sampler, uint64_t *random)
+{
+    if (!is_greedy(&sampler->params))
+        next_random(random);
+}
+
 static int32_t draw(const struct smr_candidate *all, uint32_t n, uint64_t *random)
 {
     double at = next_random(random), sum = 0;
@@ -325,14 +349,30 @@ static int32_t choose(struct smr_sampler *sampler, uint32_t n)
     return draw(all, n, &sampler->random);
 }
 
+static bool fail_infinite(const struct smr_sampler *sampler)
+{
+    return smr_fail(sampler->context, SMR_ERROR,
+                    "the model's logits are not finite: the weights are damaged, or the device "
+                    "computes wrongly (try --device reference)");
+}
+
+static bool fail_forbidden(const struct smr_sampler *sampler)
+{
+    return smr_fail(sampler->context, SMR_ERROR_USAGE,
+                    "the logit bias, or what is forbidden, leaves no token that could come next");
+}
+
+bool smr_fail_no_token(const struct smr_sampler *sampler)
+{
+    return sampler->n_bias ? fail_forbidden(sampler) : fail_infinite(sampler);
+}
+
 bool smr_sampler_sample(struct smr_sampler *sampler, const struct smr_step_result *result,
                         const int32_t *history, uint32_t n_history, int32_t *token)
 {
     const struct smr_sampling *params = &sampler->params;
     if (!isfinite(smr_log_sum(result, sampler->n_vocab)))
-        return smr_fail(sampler->context, SMR_ERROR,
-                        "the model's logits are not finite: the weights are damaged, or the device "
-                        "computes wrongly (try --device reference)");
+        return fail_infinite(sampler);
     if (!smr_sampler_needs_logits(params, 0) && !sampler->n_forbidden) {
         *token = best_of_chunks(result, sampler->n_vocab);
         return true;
@@ -345,9 +385,52 @@ bool smr_sampler_sample(struct smr_sampler *sampler, const struct smr_step_resul
     uint32_t n = select_changed(sampler, result, k);
     forget_changes(sampler);
     if (!n)
-        return smr_fail(
-            sampler->context, SMR_ERROR_USAGE,
-            "the logit bias, or what is forbidden, leaves no token that could come next");
+        return fail_forbidden(sampler);
     *token = choose(sampler, n);
     return true;
+}
+
+// ---- on the device ----------------------------------------------------------------------------------
+
+enum smr_choice smr_sampler_choice(const struct smr_sampling *params)
+{
+    if (has_penalties(params) || params->n_bias)
+        return SMR_CHOICE_PENALISED;
+    return is_greedy(params) ? SMR_CHOICE_BEST : SMR_CHOICE_DRAWN;
+}
+
+bool smr_sampler_suits_device(const struct smr_sampling *params, uint32_t n_vocab)
+{
+    return smr_sampler_choice(params) == SMR_CHOICE_BEST ||
+           (n_vocab <= SMR_SAMPLE_MAX_COLS && params->n_bias <= SMR_MAX_DRAW_BIAS);
+}
+
+// In [0, 1), of 2^32.
+static uint32_t fraction(double value)
+{
+    return value >= 1 ? UINT32_MAX : (uint32_t)(fmax(value, 0) * 0x1p32);
+}
+
+void smr_sampler_draw(const struct smr_sampler *sampler, uint32_t n_tokens, uint64_t *random,
+                      struct smr_draw *draw)
+{
+    const struct smr_sampling *params = &sampler->params;
+    const uint32_t n_recent =
+        has_penalties(params) ? smr_min_u32(params->repeat_last_n, n_tokens) : 0;
+    *draw = (struct smr_draw){.top_k = params->top_k,
+                              .top_p = fraction(params->top_p),
+                              .min_p = params->min_p,
+                              .temperature = params->temperature,
+                              .n_bias = sampler->n_bias,
+                              .n_recent = n_recent,
+                              .first_recent = n_tokens - n_recent,
+                              .repeat_penalty = params->repeat_penalty,
+                              .presence_penalty = params->presence_penalty,
+                              .frequency_penalty = params->frequency_penalty};
+    if (is_greedy(params)) {
+        draw->top_k = 1;
+        draw->temperature = 1;
+    } else {
+        draw->point = fraction(next_random(random));
+    }
 }

@@ -418,19 +418,57 @@ static void emit_combine(struct emitter *e)
          &push);
 }
 
+// Before the logits are reduced.
+static void emit_penalties(struct emitter *e)
+{
+    const struct smr_schedule *schedule = e->schedule;
+    const enum smr_chain_step step = e->program->shape.chain;
+    struct smr_binding last = {schedule->picked, 0, 4};
+    struct smr_penalise_push push = {.n_cols = cols_of(e, e->op->in)};
+    if (step == SMR_CHAIN_FIRST) {
+        last = schedule->rows;
+        last.offset += offsetof(struct smr_row, token);
+        last.size = 4;
+    }
+    emit(e, SMR_KERNEL_PENALISE, SMR_F32,
+         (struct smr_binding[]){binding_of(e, e->op->in),
+                                schedule->draws[step == SMR_CHAIN_ODD],
+                                schedule->bias,
+                                schedule->history,
+                                last,
+                                {schedule->counts, 0, 4ull * push.n_cols}},
+         &push);
+}
+
+// The token for the next step of a chain.
+static void emit_choice(struct emitter *e)
+{
+    const struct smr_schedule *schedule = e->schedule;
+    const bool odd = e->program->shape.chain == SMR_CHAIN_ODD;
+    struct smr_binding reduced = binding_of(e, e->op->out), picked = {schedule->picked, 0, 4};
+    struct smr_sample_push sample = {.n_cols = cols_of(e, e->op->in)};
+    struct smr_pick_push pick = {.n_chunks = smr_div_up(sample.n_cols, SMR_REDUCE_CHUNK),
+                                 .n_rows = 1};
+    if (e->program->shape.choice == SMR_CHOICE_BEST)
+        emit(e, SMR_KERNEL_PICK, SMR_F32, (struct smr_binding[]){reduced, picked}, &pick);
+    else
+        emit(e, SMR_KERNEL_SAMPLE, SMR_F32,
+             (struct smr_binding[]){binding_of(e, e->op->in), reduced, schedule->draws[odd], picked,
+                                    schedule->drawn_tokens[odd]},
+             &sample);
+}
+
 static void emit_reduce(struct emitter *e)
 {
+    if (e->program->shape.choice == SMR_CHOICE_PENALISED)
+        emit_penalties(e);
     struct smr_reduce_push push = {.n_cols = cols_of(e, e->op->in),
                                    .n_rows = rows_of(e, e->op->in),
                                    .in_stride = cols_of(e, e->op->in)};
     emit(e, SMR_KERNEL_REDUCE, SMR_F32,
          (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->out)}, &push);
-    if (e->program->shape.chain == SMR_CHAIN_NONE)
-        return;
-    struct smr_pick_push pick = {.n_chunks = smr_div_up(push.n_cols, SMR_REDUCE_CHUNK),
-                                 .n_rows = 1};
-    emit(e, SMR_KERNEL_PICK, SMR_F32,
-         (struct smr_binding[]){binding_of(e, e->op->out), {e->schedule->picked, 0, 4}}, &pick);
+    if (e->program->shape.chain != SMR_CHAIN_NONE)
+        emit_choice(e);
 }
 
 bool smr_schedule_emit(struct smr_schedule *schedule, struct smr_program *program,

@@ -54,6 +54,24 @@ static bool ensure_logits(struct smr_schedule *schedule)
     return schedule->logits != NULL;
 }
 
+static bool ensure_counts(struct smr_schedule *schedule)
+{
+    uint64_t n_vocab = schedule->graph->values[schedule->graph->logits].n_cols;
+    if (schedule->counts)
+        return true;
+    uint32_t *zeros = smr_alloc(schedule->context, n_vocab, sizeof(*zeros), "counts of tokens");
+    if (zeros)
+        schedule->counts =
+            create_buffer(schedule, n_vocab * 4, SMR_MEMORY_DEVICE, "counts of tokens");
+    bool done = schedule->counts && smr_buffer_write(schedule->counts, 0, zeros, n_vocab * 4);
+    smr_free(schedule->context, zeros);
+    if (!done) {
+        smr_buffer_destroy(schedule->counts);
+        schedule->counts = NULL;
+    }
+    return done;
+}
+
 static bool record(struct smr_schedule *schedule, struct smr_program *program,
                    const struct smr_placement *placement)
 {
@@ -120,7 +138,7 @@ static bool same_shape(const struct smr_shape *a, const struct smr_shape *b)
 {
     return a->n_rows == b->n_rows && a->n_outputs == b->n_outputs && a->n_keys == b->n_keys &&
            a->n_source == b->n_source && a->read_logits == b->read_logits && a->chain == b->chain &&
-           a->encode == b->encode;
+           a->choice == b->choice && a->encode == b->encode;
 }
 
 // The program of a shape; when it is not there, the one that was not used for longest makes room.
@@ -144,7 +162,8 @@ static struct smr_program *get(struct smr_schedule *schedule, const struct smr_s
     bool done = smr_schedule_fuse(schedule, &shape, &memory, &plan) &&
                 smr_schedule_place(schedule, &shape, &plan, &memory, &placement) &&
                 ensure_arena(schedule, placement.size) &&
-                (!shape.read_logits || ensure_logits(schedule));
+                (!shape.read_logits || ensure_logits(schedule)) &&
+                (shape.choice != SMR_CHOICE_PENALISED || ensure_counts(schedule));
     if (done) {
         program_finish(schedule, oldest);
         oldest->shape = shape;
@@ -197,6 +216,10 @@ static bool create_step(struct smr_schedule *schedule)
         {&schedule->rows_odd, sizeof(struct smr_row)},
         {&schedule->pages, n_sequences * params->max_pages * 4},
         {&schedule->outputs, params->max_outputs * 4ull},
+        {&schedule->draws[0], sizeof(struct smr_draw)},
+        {&schedule->draws[1], sizeof(struct smr_draw)},
+        {&schedule->history, (uint64_t)params->max_pages * params->page_size * 4},
+        {&schedule->bias, SMR_MAX_DRAW_BIAS * sizeof(struct smr_draw_bias)},
         {&schedule->copies, n_sequences * sizeof(struct smr_page_copy)},
         {&schedule->source_pages, n_sequences * params->max_source_pages * 4},
         {&schedule->source_lengths, params->max_source ? n_sequences * 4 : 0},
@@ -216,12 +239,16 @@ static bool create_reduced(struct smr_schedule *schedule)
 {
     uint32_t n_vocab = schedule->graph->values[schedule->graph->logits].n_cols;
     uint64_t row_size = smr_div_up(n_vocab, SMR_REDUCE_CHUNK) * sizeof(struct smr_reduced);
-    schedule->reduced_odd = smr_align_up(schedule->params.max_outputs * row_size,
-                                         smr_device_limits(schedule->device)->binding_alignment);
+    uint64_t alignment = smr_device_limits(schedule->device)->binding_alignment;
+    uint64_t token_size = smr_align_up(4, alignment);
+    schedule->reduced_odd = smr_align_up(schedule->params.max_outputs * row_size, alignment);
     schedule->reduced = create_buffer(schedule, schedule->reduced_odd + row_size,
                                       SMR_MEMORY_READBACK, "reduced logits");
     schedule->picked = create_buffer(schedule, 4, SMR_MEMORY_DEVICE, "picked token");
-    return schedule->reduced && schedule->picked;
+    schedule->drawn = create_buffer(schedule, 2 * token_size, SMR_MEMORY_READBACK, "drawn tokens");
+    for (uint32_t i = 0; i < 2; i++)
+        schedule->drawn_tokens[i] = (struct smr_binding){schedule->drawn, i * token_size, 4};
+    return schedule->reduced && schedule->picked && schedule->drawn;
 }
 
 // Bytes of the keys, or the values, of one layer.
@@ -412,6 +439,8 @@ void smr_schedule_destroy(struct smr_schedule *schedule)
     smr_buffer_destroy(schedule->step);
     smr_buffer_destroy(schedule->reduced);
     smr_buffer_destroy(schedule->picked);
+    smr_buffer_destroy(schedule->counts);
+    smr_buffer_destroy(schedule->drawn);
     smr_buffer_destroy(schedule->logits);
     smr_buffer_destroy(schedule->arena);
     smr_free(schedule->context, schedule->weights);
@@ -419,15 +448,20 @@ void smr_schedule_destroy(struct smr_schedule *schedule)
     smr_free(schedule->context, schedule);
 }
 
+// What the host sees of a range.
+static void *data_of(const struct smr_binding *binding)
+{
+    return (uint8_t *)smr_buffer_data(binding->buffer) + binding->offset;
+}
+
 struct smr_row *smr_schedule_rows(struct smr_schedule *schedule)
 {
-    return smr_buffer_data(schedule->step);
+    return data_of(&schedule->rows);
 }
 
 struct smr_row *smr_schedule_rows_odd(struct smr_schedule *schedule)
 {
-    uint8_t *step = smr_buffer_data(schedule->step);
-    return (struct smr_row *)(step + schedule->rows_odd.offset);
+    return data_of(&schedule->rows_odd);
 }
 
 const struct smr_reduced *smr_schedule_reduced_odd(struct smr_schedule *schedule)
@@ -438,23 +472,42 @@ const struct smr_reduced *smr_schedule_reduced_odd(struct smr_schedule *schedule
 
 uint32_t *smr_schedule_pages(struct smr_schedule *schedule)
 {
-    return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) + schedule->pages.offset);
+    return data_of(&schedule->pages);
 }
 
 uint32_t *smr_schedule_outputs(struct smr_schedule *schedule)
 {
-    return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) + schedule->outputs.offset);
+    return data_of(&schedule->outputs);
+}
+
+struct smr_draw *smr_schedule_draw(struct smr_schedule *schedule, enum smr_chain_step step)
+{
+    return data_of(&schedule->draws[step == SMR_CHAIN_ODD]);
+}
+
+uint32_t *smr_schedule_history(struct smr_schedule *schedule)
+{
+    return data_of(&schedule->history);
+}
+
+struct smr_draw_bias *smr_schedule_bias(struct smr_schedule *schedule)
+{
+    return data_of(&schedule->bias);
+}
+
+uint32_t smr_schedule_drawn(struct smr_schedule *schedule, enum smr_chain_step step)
+{
+    return *(const uint32_t *)data_of(&schedule->drawn_tokens[step == SMR_CHAIN_ODD]);
 }
 
 uint32_t *smr_schedule_source_pages(struct smr_schedule *schedule)
 {
-    return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) + schedule->source_pages.offset);
+    return data_of(&schedule->source_pages);
 }
 
 uint32_t *smr_schedule_source_lengths(struct smr_schedule *schedule)
 {
-    return (uint32_t *)((uint8_t *)smr_buffer_data(schedule->step) +
-                        schedule->source_lengths.offset);
+    return data_of(&schedule->source_lengths);
 }
 
 const struct smr_reduced *smr_schedule_reduced(struct smr_schedule *schedule)

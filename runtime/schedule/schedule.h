@@ -45,13 +45,20 @@ struct smr_schedule *smr_schedule_create(smr_device *device, struct smr_kernel_s
 void smr_schedule_destroy(struct smr_schedule *schedule);
 
 // Steps of one row can follow each other without the host knowing the tokens between them: each of a
-// chain picks the most likely token for the next. Two of them have rows and results of their own, so
-// that one is computed while the other's result is read.
+// chain chooses the token for the next. Two of them have rows, draws and results of their own, so that
+// one is computed while the other's result is read.
 enum smr_chain_step {
     SMR_CHAIN_NONE,
     SMR_CHAIN_FIRST, // of the token in its row
     SMR_CHAIN_ODD,   // of the token that was picked before; rows and results: _odd()
     SMR_CHAIN_EVEN,
+};
+
+// How a step of a chain chooses.
+enum smr_choice {
+    SMR_CHOICE_BEST,      // the most likely token; the host finds it in what reduce made
+    SMR_CHOICE_DRAWN,     // by kernel sample
+    SMR_CHOICE_PENALISED, // the same after kernel penalise
 };
 
 // What makes two steps use the same program.
@@ -62,6 +69,7 @@ struct smr_shape {
     bool read_logits;   // copy logits to where the host can read them
     uint32_t n_source;  // the longest source that is attended to; 0 without an encoder
     enum smr_chain_step chain;
+    enum smr_choice choice; // of a chain
     bool encode; // the encoder's part of the graph: n_rows is up to max_source, no outputs
 };
 
@@ -69,6 +77,12 @@ struct smr_shape {
 struct smr_row *smr_schedule_rows(struct smr_schedule *schedule); // [max_rows], or max_source
 uint32_t *smr_schedule_pages(struct smr_schedule *schedule);      // [max_sequences, max_pages]
 uint32_t *smr_schedule_outputs(struct smr_schedule *schedule);    // [max_outputs]
+// Of steps of a chain that draw: how. For penalties the text's tokens by position, but for the one
+// that the step computes; n_bias of the biases.
+struct smr_draw *smr_schedule_draw(struct smr_schedule *schedule, enum smr_chain_step step);
+uint32_t *smr_schedule_history(struct smr_schedule *schedule); // [max_pages * page_size]
+enum { SMR_MAX_DRAW_BIAS = 256 };
+struct smr_draw_bias *smr_schedule_bias(struct smr_schedule *schedule); // [SMR_MAX_DRAW_BIAS]
 // Of an encoder-decoder model, for the source of each sequence: its pages [max_sequences,
 // max_source_pages] and its length [max_sequences]. Sequences may have the same source.
 uint32_t *smr_schedule_source_pages(struct smr_schedule *schedule);
@@ -79,6 +93,8 @@ const struct smr_reduced *smr_schedule_reduced(
 const float *smr_schedule_logits(struct smr_schedule *schedule);      // [n_outputs, n_vocab]
 struct smr_row *smr_schedule_rows_odd(struct smr_schedule *schedule); // [1]
 const struct smr_reduced *smr_schedule_reduced_odd(struct smr_schedule *schedule); // [1, chunks]
+// The token that was drawn, or SMR_NO_TOKEN where no logit is a number.
+uint32_t smr_schedule_drawn(struct smr_schedule *schedule, enum smr_chain_step step);
 
 // Make the program of a shape now, compiling its kernels, so that the first step does not wait.
 bool smr_schedule_prepare(struct smr_schedule *schedule, const struct smr_shape *shape);

@@ -76,10 +76,14 @@ struct smr_schedule {
     smr_buffer **source_cache;
     smr_buffer *step; // what the host fills in
     struct smr_binding rows, rows_odd, pages, outputs, copies, source_pages, source_lengths;
-    smr_list *copy_list;          // made on first need
-    smr_buffer *reduced, *logits; // READBACK; logits made on first need
-    uint64_t reduced_odd;         // byte of `reduced` where the results of odd steps begin
-    smr_buffer *picked;           // the token of the next step of a chain
+    struct smr_binding draws[2], history, bias; // draws: of even steps and of odd ones
+    smr_list *copy_list;                        // made on first need
+    smr_buffer *reduced, *logits;               // READBACK; logits made on first need
+    uint64_t reduced_odd; // byte of `reduced` where the results of odd steps begin
+    smr_buffer *picked;   // the token of the next step of a chain
+    smr_buffer *counts;   // of tokens, for penalties: zero; made on first need
+    smr_buffer *drawn;    // READBACK; as `draws`
+    struct smr_binding drawn_tokens[2];
     smr_buffer *arena;
 
     struct smr_program programs[SMR_MAX_PROGRAMS];

@@ -40,6 +40,18 @@ def json_object():
 
 
 @test
+def the_device_samples_the_same():
+    for more in [[], ["--temp", "0"], ["--top-k", "0", "--temp", "2", "--repeat-penalty", "1.2"],
+                 ["-l", "200=3", "--presence-penalty", "0.5", "--repeat-last-n", "-1"]]:
+        args = ["-p", "the cat", "-n", "30", "--ignore-eos", "--seed", "3", "--no-speculation", *more]
+        host, device = (run_json(BPE, *args, "--sampling", where) for where in ["host", "device"])
+        assert host["tokens"] == device["tokens"], more
+        assert (host["sampling"], device["sampling"]) == ("host", "device"), more
+        assert host["timings"]["submissions_per_token"] == 1
+    assert run_json(BPE, "-p", "the cat", "-n", "5")["sampling"] == "host"  # no GPU
+
+
+@test
 def threads():
     for device in json.loads(text_of("devices", "--json")):
         if device["usable"] and device["backend"] == "opencl" and device["type"] == "cpu":

@@ -27,6 +27,7 @@ struct bench_test {
     uint32_t n_samples;
     double mean, deviation;       // of the samples; deviation 0 where there is one
     double cpu_us, n_submissions; // per token: processor time of the calling thread
+    bool on_device;               // tokens were chosen there
     char name[16];                // "pp512"
 };
 

@@ -111,6 +111,8 @@ static json_t *tests_json(const struct bench *bench)
                       json_number(test->mean), "deviation", json_number(test->deviation), "samples",
                       samples, "cpu_us_per_token", json_number(test->cpu_us),
                       "submissions_per_token", json_number(test->n_submissions));
+        if (row && test->decode)
+            json_object_set_new(row, "sampling", json_string(test->on_device ? "device" : "host"));
         json_array_append_new(list, row);
     }
     return list;

@@ -118,6 +118,7 @@ static bool run_once(struct bench *bench, struct bench_test *test, double *secon
     *seconds = (double)result.decode_ns * 1e-9;
     test->cpu_us = (double)result.cpu_ns * 1e-3 / test->n;
     test->n_submissions = (double)result.n_submissions / test->n;
+    test->on_device = result.n_device > 0;
     return true;
 }
 

@@ -408,6 +408,7 @@ struct smr_generate_params run_generate_params(struct run *run)
         .no_repeat_ngram = (uint32_t)settings->no_repeat_ngram,
         .n_logprobs = (uint32_t)settings->n_logprobs,
         .special = settings->special,
+        .n_in_flight = (uint32_t)settings->sampling,
         .speculation = {.when = settings->no_speculation ? SMR_SPECULATE_NEVER
                                                          : run_speculate[settings->speculate],
                         .draft = run->draft,

@@ -18,8 +18,8 @@ struct run_settings {
     int64_t top_k, repeat_last_n, seed;
     struct option_list logit_bias;
 
-    const char *draft; // a model
-    int speculate;     // index of the list below
+    const char *draft;       // a model
+    int sampling, speculate; // indices of the lists below
     bool no_speculation;
     int64_t draft_max;
 

@@ -14,6 +14,9 @@ static const char *const speculate[] = {"auto", "always", "never", NULL};
 const enum smr_speculate run_speculate[] = {SMR_SPECULATE_AUTO, SMR_SPECULATE_ALWAYS,
                                             SMR_SPECULATE_NEVER};
 
+// As smr_generate_params.n_in_flight counts.
+static const char *const sampling[] = {"auto", "host", "device", NULL};
+
 #define FIELD(name) .offset = offsetof(struct run_settings, name)
 #define COUNT_MAX   2147483647.0
 
@@ -90,6 +93,11 @@ static const struct option options[] = {
     {"-l --logit-bias", "TOKEN=BIAS", NULL,
      "make a token more or less likely, as 15043=1.5 or 15043=-1; may be given several times",
      OPTION_LIST, FIELD(logit_bias)},
+    {"--sampling", "WHERE", "auto",
+     "choose tokens on the device, which then computes the next step meanwhile, or on the host; auto: on "
+     "a GPU. The text is the same, but for rounding. It is the host that does it for --samples, "
+     "--logprobs, --min-tokens, --no-repeat-ngram, --draft, and models that forbid tokens",
+     OPTION_CHOICE, FIELD(sampling), .choices = sampling},
 
     {.help = "Speculation"},
     {"--speculation", "WHEN", "auto",

@@ -159,13 +159,14 @@ json_t *run_json(const struct run_summary *summary, struct run_record *record)
     const struct smr_device_info *device = summary->device;
     json_t *threads = device->n_threads ? json_integer(device->n_threads) : json_null();
     json_t *object =
-        json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "prompt_tokens",
+        json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:s, s:o, s:o, s:o}", "prompt_tokens",
                   json_ids(summary->prompt_tokens, summary->n_prompt_tokens), "tokens",
                   json_ids(record->tokens, record->n_tokens), "text",
                   json_text_n(record->text ? record->text : "", record->text_size), "stop_reason",
                   stop_reasons[find_reason(result->stop_reason)].name, "device", device->id,
-                  "threads", threads, "seed", (json_int_t)summary->seed, "timings", timings,
-                  "speculation", speculation, "memory", memory);
+                  "threads", threads, "seed", (json_int_t)summary->seed, "sampling",
+                  result->n_device ? "device" : "host", "timings", timings, "speculation",
+                  speculation, "memory", memory);
     if (object && record->logprobs) {
         json_object_set_new(object, "logprobs", record->logprobs);
         record->logprobs = NULL;

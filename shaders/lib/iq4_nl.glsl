@@ -79,3 +79,31 @@ float quant(uint at, uint c, uint l)
     return level(uint(weight_bytes[at + 2u + l]) >> c / 4u & 15u);
 }
 #endif
+
+#ifdef USE_WIDE
+// A load from here takes fewer instructions than working a level out, and is free of conflicts: each
+// level has a bank of its own.
+shared float levels[16];
+#define PREPARE_WEIGHTS 1
+
+void prepare_weights()
+{
+    for (uint i = gl_LocalInvocationIndex; i < 16u; i += gl_WorkGroupSize.x)
+        levels[i] = level(i);
+    barrier();
+}
+
+vec4 quartet(Words words, uint b, uint s, uint q)
+{
+    uint at = quartet_byte(b, q), shift = q < 4u ? 0u : 4u;
+    vec4 w;
+    [[unroll]] for (uint k = 0u; k < 4u; k++)
+        w[k] = levels[words.w[at + k >> 2] >> (at + k & 3u) * 8u + shift & 15u];
+    return w;
+}
+
+void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
+{
+    terms[0] = terms[1] = vec2(load_factor(row, u, b), 0.0);
+}
+#endif

@@ -69,42 +69,10 @@ float quant(uint at, uint c, uint l)
 #endif
 
 #ifdef USE_WIDE
-const uint SPAN_BLOCKS = 2u, BLOCK_COLUMNS = 32u, BLOCK_STEPS = 1u, STEP_QUARTETS = 8u;
-const uint GROUPS = 2u;
-
-struct Words {
-    uint w[5];
-};
-
-// Two blocks are nine words; the second one's quants begin with a word.
-Words load_words(uint row, uint u, uint b, uint s)
-{
-    uint i = (row >> 2) + 9u * u + 4u * b;
-    Words words;
-    [[unroll]] for (uint k = 0u; k < 5u; k++)
-        words.w[k] = weights[i + k];
-    return words;
-}
-
-uint span_column(uint u)
-{
-    return 64u * u;
-}
-
-uint quartet_group(uint q)
-{
-    return q >> 2;
-}
-
-uint quartet_column(uint s, uint q)
-{
-    return 4u * q;
-}
-
 // Of the high halves: 16 times q.
 vec4 quartet(Words words, uint b, uint s, uint q)
 {
-    uint at = 2u + 2u * b + 4u * (q & 3u);
+    uint at = quartet_byte(b, q);
     uint mask = q < 4u ? 0x0f0f0f0fu : 0xf0f0f0f0u;
     return vec4(byte_at(words.w[at >> 2] & mask, at), byte_at(words.w[at >> 2] & mask, at + 1u),
                 byte_at(words.w[at + 2u >> 2] & mask, at + 2u),
@@ -113,8 +81,7 @@ vec4 quartet(Words words, uint b, uint s, uint q)
 
 void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
 {
-    uint word = weights[(row >> 2) + 9u * u + 4u * b];
-    float d = f16_of(b == 0u ? word : word >> 16);
+    float d = load_factor(row, u, b);
     terms[0] = vec2(d, -8.0 * d);
     terms[1] = vec2(0.0625 * d, -8.0 * d);
 }

@@ -65,6 +65,9 @@ void multiply_team()
     uint first = (group * TEAMS + me / LANES) * OUT_ROWS;
     if (group * TEAMS * OUT_ROWS >= push.n_out)
         return;
+#ifdef PREPARE_WEIGHTS
+    prepare_weights();
+#endif
 
     uint row[OUT_ROWS]; // first byte; the last row stands in for those that are not there
     [[unroll]] for (uint o = 0u; o < OUT_ROWS; o++)

@@ -143,6 +143,9 @@ uint spread_bits(uint bits)
 #if defined(TYPE_Q4_K) || defined(TYPE_Q5_K)
 #include "lib/scales_k.glsl"
 #endif
+#if defined(USE_WIDE) && (defined(TYPE_Q4_0) || defined(TYPE_IQ4_NL))
+#include "lib/wide_halves.glsl"
+#endif
 
 #if defined(TYPE_F32)
 #include "lib/f32.glsl"

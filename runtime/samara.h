@@ -389,8 +389,9 @@ struct smr_generate_params {
     uint32_t n_logprobs;      // 0: no log-probabilities
     bool special;             // write special tokens out
     struct smr_speculation speculation;
-    // Steps that are submitted before the token of the first is read, 1 or 2; 0: 2 on a GPU, which
-    // then never waits for the host: with 2 the device samples. The text is the same, but for rounding.
+    // Steps that are submitted before the token of the first is read, 1 or 2: with 2 the device samples,
+    // and never waits for the host. 0: 2 on a GPU, and where top_k is 0, which takes the host long (but
+    // not on the reference device). The text is the same, but for rounding.
     // It is 1 where the host must see the logits or the text at each token: several samples, n_logprobs
     // (with anything but the most likely token, or above 1), min_predict, no_repeat_ngram, a draft
     // model, more than 256 biases.

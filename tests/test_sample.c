@@ -344,6 +344,12 @@ static void some_settings_are_the_host_s(void **state)
                                               .sampling = smr_sampling_default()};
     struct smr_generate_params params = usual;
     assert_int_equal(generate(&s, params, 2, &text).n_device, 4);
+    const bool gpu = smr_device_get_info(s.engine->device)->type <= SMR_DEVICE_INTEGRATED;
+    assert_int_equal(generate(&s, params, 0, &text).n_device, gpu ? 4 : 0);
+    params.sampling.top_k = 0; // which takes the host long
+    assert_int_equal(generate(&s, params, 0, &text).n_device,
+                     smr_device_takes_spirv(s.engine->device) ? 4 : 0);
+    params = usual;
     params.n_logprobs = 1;
     assert_int_equal(generate(&s, params, 2, &text).n_device, 0);
     params = usual;

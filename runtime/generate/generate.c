@@ -366,17 +366,25 @@ static bool run(struct generation *g, smr_session *session)
     return done;
 }
 
-// The device chooses where it needs nothing for it that the host alone knows. Of a processor there is
-// nothing to gain: it computes as long as the host does.
+// Whether to have the device choose. A processor gains nothing: it computes as long as the host does,
+// but for what takes the host as long as a step, which is to put a whole vocabulary in order.
+static bool prefers_device(const struct generation *g)
+{
+    const smr_device *device = g->engine->device;
+    if (g->params->n_in_flight)
+        return g->params->n_in_flight > 1;
+    return smr_device_get_info(device)->type <= SMR_DEVICE_INTEGRATED ||
+           (smr_sampler_sorts_all(&g->params->sampling) && smr_device_takes_spirv(device));
+}
+
+// It can where it needs nothing for it that the host alone knows.
 static bool wants_chain(const struct generation *g)
 {
     const struct smr_generate_params *params = g->params;
-    bool gpu = smr_device_get_info(g->engine->device)->type <= SMR_DEVICE_INTEGRATED;
-    bool wanted = params->n_in_flight ? params->n_in_flight > 1 : gpu;
     bool reduced = !smr_sampler_needs_logits(&params->sampling, params->n_logprobs);
     bool drawn = !params->n_logprobs && smr_sampler_suits_device(&params->sampling, n_vocab(g));
-    return wanted && g->n_streams == 1 && (reduced || drawn) && !smr_rules_any(&g->rules) &&
-           g->rules.forced_end < 0 && !params->speculation.draft;
+    return prefers_device(g) && g->n_streams == 1 && (reduced || drawn) &&
+           !smr_rules_any(&g->rules) && g->rules.forced_end < 0 && !params->speculation.draft;
 }
 
 static bool start(struct generation *g, smr_session *session)

@@ -228,6 +228,8 @@ void smr_sampler_finish(struct smr_sampler *sampler);
 // Whether the parameters ask for logits, or the reduction is enough.
 bool smr_sampler_needs_logits(const struct smr_sampling *params, uint32_t n_logprobs);
 
+// Whether the host would put all tokens in order.
+bool smr_sampler_sorts_all(const struct smr_sampling *params);
 // How the device chooses (kernels pick, penalise, sample), and whether it can.
 enum smr_choice smr_sampler_choice(const struct smr_sampling *params);
 bool smr_sampler_suits_device(const struct smr_sampling *params, uint32_t n_vocab);

@@ -392,6 +392,11 @@ bool smr_sampler_sample(struct smr_sampler *sampler, const struct smr_step_resul
 
 // ---- on the device ----------------------------------------------------------------------------------
 
+bool smr_sampler_sorts_all(const struct smr_sampling *params)
+{
+    return !is_greedy(params) && !params->top_k;
+}
+
 enum smr_choice smr_sampler_choice(const struct smr_sampling *params)
 {
     if (has_penalties(params) || params->n_bias)

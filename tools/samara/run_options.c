@@ -95,7 +95,7 @@ static const struct option options[] = {
      OPTION_LIST, FIELD(logit_bias)},
     {"--sampling", "WHERE", "auto",
      "choose tokens on the device, which then computes the next step meanwhile, or on the host; auto: on "
-     "a GPU. The text is the same, but for rounding. It is the host that does it for --samples, "
+     "a GPU, and for --top-k 0, which takes the host long. The text is the same, but for rounding. It is the host that does it for --samples, "
      "--logprobs, --min-tokens, --no-repeat-ngram, --draft, and models that forbid tokens",
      OPTION_CHOICE, FIELD(sampling), .choices = sampling},
 

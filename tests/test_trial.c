@@ -127,7 +127,7 @@ static void check_cases(smr_device *device, const struct smr_kernel_key *key,
         assert_true(smr_case_init(&c, &arena, &params));
         for (uint32_t i = 0; i < desc->n_bindings; i++)
             size += c.operands[i].size;
-        assert_true(size < 32 << 20);
+        assert_true(size < 20 << 20);
         smr_arena_finish(&arena);
     }
     if (!number)

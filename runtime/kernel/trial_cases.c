@@ -252,7 +252,7 @@ static bool route_case(const struct small *s, void *push)
 // Some of a few experts, of which one lies elsewhere; they read the same, or each its own.
 static bool experts_case(const struct small *s, void *push)
 {
-    static const uint32_t outs[] = {67, 515, 1027, 2051};
+    static const uint32_t outs[] = {67, 515, 1027, 2051, 4099}, cols[] = {1280, 4096};
     struct smr_experts_push *p = push;
     p->n_rows = 2;
     p->n_used = 3;
@@ -260,7 +260,7 @@ static bool experts_case(const struct small *s, void *push)
     p->expert_count = 4;
     p->weight_at = 32;
     shrink(s, &p->n_out, outs, SMR_COUNT(outs));
-    shrink_to(s, &p->n_cols, 1280);
+    shrink(s, &p->n_cols, cols, SMR_COUNT(cols));
     p->in_step = s->number ? p->n_cols : 0;
     p->in_stride = s->number ? p->n_used * p->n_cols : p->n_cols;
     p->out_stride = p->n_used * p->n_out;

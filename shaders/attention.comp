@@ -47,6 +47,8 @@ const uint OCTETS = (HEAD_DIM + 7u) / 8u;
 const uint KEY_GROUPS = OCTETS < WORKGROUP_SIZE ? WORKGROUP_SIZE / OCTETS : 1u;
 
 #ifdef USE_RUNS
+#include "lib/lane_exp.glsl"
+
 layout(set = 0, binding = 3) readonly buffer KeyParts { CACHE_PART key_parts[]; };
 layout(set = 0, binding = 4) readonly buffer ValueParts { CACHE_PART value_parts[]; };
 
@@ -62,7 +64,21 @@ uint place_of(uint table, uint kv_head, uint key)
     return cache_vector(page, key % page_size, kv_head) * CACHE_WORDS(HEAD_DIM);
 }
 
-#if !defined(GROUPED) && !defined(USE_TILES)
+#ifdef USE_RUNS
+// Step 1. `n` keys from `first` on, page by page.
+void find_keys(uint table, uint kv_head, uint first, uint n)
+{
+    uint key = first, t = 0u;
+    while (t < n) {
+        uint vector = place_of(table, kv_head, key);
+        uint end = min(n, t + (page_size - key % page_size));
+        for (uint i = t; i < end; i++)
+            place[i] = vector + (i - t) * CACHE_WORDS(HEAD_DIM);
+        key += end - t;
+        t = end;
+    }
+}
+#elif !defined(GROUPED) && !defined(USE_TILES)
 // Step 1. `n` keys from `first` on.
 void find_keys(uint table, uint kv_head, uint first, uint n)
 {

@@ -188,21 +188,28 @@ static bool attention_vary(struct smr_kernel_key *key, const struct smr_limits *
     return false;
 }
 
-// Further constant: heads of a workgroup, a divisor of those that share a KV head.
+// Further constants: lanes of a vector, heads of a workgroup, a divisor of those that share a KV head,
+// and keys of a pass, whose sums are in as many registers for each head.
 static bool attention_runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                                       const struct smr_attention_push *p)
 {
     const uint32_t sharing = p->n_heads / p->n_kv_heads;
+    const bool wide = limits->vector_floats >= 16; // a processor with 32 registers, others have 16
+    const uint32_t most_sums = wide ? 16 : 8;
     if (!smr_limits_want_runs(limits))
         return false;
     // Heads together read a key once, but the processor's threads want a few workgroups each.
-    uint32_t heads = smr_min_u32(sharing, 4);
+    uint32_t heads = smr_min_u32(sharing, 8);
     while (heads > 1 &&
-           (sharing % heads || (uint64_t)p->n_rows * p->n_heads / heads * p->n_splits < 4))
+           (sharing % heads || (uint64_t)p->n_rows * p->n_heads / heads * p->n_splits < 2))
         heads--;
     key->constants[0] = 1;
     key->constants[2] = 64;
+    key->constants[3] = wide && p->head_dim % 16 == 0 ? 16 : 8;
     key->constants[4] = heads;
+    key->constants[5] = 8;
+    while (key->constants[5] > 1 && key->constants[5] * heads > most_sums)
+        key->constants[5] /= 2;
     return heads > 0;
 }
 

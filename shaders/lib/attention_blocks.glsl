@@ -9,8 +9,6 @@
 //
 // Neighbouring rows of one sequence make a run, whose keys are gone over together; each query sees
 // only its own.
-#include "lib/lane_exp.glsl"
-
 layout(constant_id = 4) const uint QUERIES = 32u; // a multiple of PAIR
 layout(constant_id = 5) const uint BLOCK = 4u;
 // LANES here: floats of a vector. TILE is a multiple of BLOCK.

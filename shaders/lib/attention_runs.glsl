@@ -6,12 +6,15 @@
 // of a vector, along memory. Several keys are gone over together, so that sums do not wait for each
 // other and those of the values are not loaded and stored for each key.
 layout(constant_id = 4) const uint HEADS = 1u;
+layout(constant_id = 5) const uint KEYS = 4u; // of one pass over the scores
+// LANES here: elements of a vector, 8 or 16. TILE is a multiple of KEYS, SCORES and VALUES.
 
-const uint KEYS = HEADS >= 4u ? 2u : 4u; // of one pass over the scores; TILE is a multiple of 4
+const uint WHOLE = HEAD_DIM / LANES, REST = HEAD_DIM % LANES; // vectors, and elements after them
+const uint STEP = LANES / 8u;                                 // octets of a vector
+const uint SCORES = 16u;                                      // made to weights at once
+const uint VALUES = 8u;                                       // added up at once
 
-const uint WHOLE = HEAD_DIM / 8u, REST = HEAD_DIM % 8u; // octets, and elements after them
-
-float query[HEADS * HEAD_DIM];
+float query[HEADS * HEAD_DIM]; // scaled
 float score[HEADS * TILE];
 float sums[HEADS * HEAD_DIM]; // of the weighted values
 
@@ -21,101 +24,129 @@ uint place_of(uint t, uint n)
     return place[min(t, n - 1u)];
 }
 
-// Where a tile's keys begin, and who asks.
-struct Tile {
-    uint first, position, head;
-};
-
-// Scores of keys first_t to first_t + KEYS of a tile of n.
-void multiply_keys(Tile tile, uint first_t, uint n)
+// Products of keys first_t to first_t + KEYS of a tile of n.
+void multiply_keys(uint first_t, uint n)
 {
     uint base[KEYS];
     [[unroll]] for (uint t = 0u; t < KEYS; t++)
         base[t] = place_of(first_t + t, n);
-    float products[HEADS * KEYS * 8u];
+    float products[HEADS * KEYS * LANES];
     [[unroll]] for (uint i = 0u; i < HEADS * KEYS; i++) {
-        [[dont_unroll]] for (uint l = 0u; l < 8u; l++)
-            products[i * 8u + l] = 0.0;
+        LANE_LOOP for (uint l = 0u; l < LANES; l++)
+            products[i * LANES + l] = 0.0;
     }
     [[dont_unroll]] for (uint o = 0u; o < WHOLE; o++) {
-        uint at[KEYS], column = min(8u * o, HEAD_DIM); // see lane_base()
+        uint at[KEYS], column = min(LANES * o, HEAD_DIM); // see lane_base()
         float scales[KEYS];
         [[unroll]] for (uint t = 0u; t < KEYS; t++) {
-            at[t] = lane_base(CACHE_LANES(base[t], o));
-            scales[t] = CACHE_SCALE(key_cache, base[t], o);
+            at[t] = lane_base(CACHE_LANES(base[t], STEP * o));
+            scales[t] = CACHE_SCALE(key_cache, base[t], STEP * o);
         }
-        [[dont_unroll]] for (uint l = 0u; l < 8u; l++) {
+        LANE_LOOP for (uint l = 0u; l < LANES; l++) {
             [[unroll]] for (uint t = 0u; t < KEYS; t++) {
                 float key = scales[t] * CACHE_FLOAT(key_parts[at[t] + l]);
                 [[unroll]] for (uint h = 0u; h < HEADS; h++)
-                    products[(h * KEYS + t) * 8u + l] += key * query[h * HEAD_DIM + column + l];
+                    products[(h * KEYS + t) * LANES + l] += key * query[h * HEAD_DIM + column + l];
             }
         }
     }
     [[unroll]] for (uint i = 0u; i < HEADS * KEYS; i++) {
         float sum = 0.0;
-        [[dont_unroll]] for (uint l = 0u; l < 8u; l++)
-            sum += products[i * 8u + l];
+        LANE_LOOP for (uint l = 0u; l < LANES; l++)
+            sum += products[i * LANES + l];
         for (uint l = 0u; l < REST; l++)
-            sum += CACHE_SCALE(key_cache, base[i % KEYS], WHOLE) *
-                   CACHE_FLOAT(key_parts[CACHE_LANES(base[i % KEYS], WHOLE) + l]) *
-                   query[i / KEYS * HEAD_DIM + 8u * WHOLE + l];
-        uint t = first_t + i % KEYS;
-        score[i / KEYS * TILE + t] =
-            score_of(sum, tile.head + i / KEYS, tile.position, tile.first + t);
+            sum += CACHE_SCALE(key_cache, base[i % KEYS], STEP * WHOLE) *
+                   CACHE_FLOAT(key_parts[CACHE_LANES(base[i % KEYS], STEP * WHOLE) + l]) *
+                   query[i / KEYS * HEAD_DIM + LANES * WHOLE + l];
+        score[i / KEYS * TILE + first_t + i % KEYS] = sum;
     }
 }
 
-// Scores to weights, for head h and a tile of n keys; and what that does to the sums so far.
+// What score_of() does to the products besides the scale, for keys `first` to first + n; `h` is the
+// head, of row `row`.
+void cap_scores(uint base, uint h, uint row, uint first, uint n)
+{
+    if (softcap != 0.0) {
+        [[dont_unroll]] for (uint t = 0u; t < TILE; t++)
+            score[base + t] = softcap * lane_tanh(score[base + t] / softcap);
+    }
+    if ((FLAGS & BIAS) != 0u) {
+        uint biases = h * (2u * reach + 1u) + reach;
+        for (uint t = 0u; t < n; t++) {
+            int distance = int(first + t) - int(rows[row].y);
+            score[base + t] += bias[biases + uint(clamp(distance, -int(reach), int(reach)))];
+        }
+    }
+}
+
+// Scores to weights, for head h and a tile of n keys; and what that does to the sums so far. Keys that
+// are not there get the weight 0.
 void weigh(uint h, uint n, inout float maximum, inout float divisor)
 {
-    float before = maximum;
-    for (uint t = 0u; t < n; t++)
-        maximum = max(maximum, score[h * TILE + t]);
-    float shrink = exp(before - maximum);
-    divisor *= shrink;
-    for (uint t = 0u; t < n; t++) {
-        float w = exp(score[h * TILE + t] - maximum);
-        score[h * TILE + t] = w;
-        divisor += w;
+    float before = maximum, most[SCORES], total[SCORES];
+    LANE_LOOP for (uint l = 0u; l < SCORES; l++) {
+        most[l] = maximum;
+        total[l] = 0.0;
     }
-    for (uint t = n; t < (n + 3u & ~3u); t++)
-        score[h * TILE + t] = 0.0;
-    [[dont_unroll]] for (uint e = 0u; e < HEAD_DIM; e++)
+    for (uint t = 0u; t < n; t += SCORES) {
+        uint at = h * TILE + min(t, TILE);
+        LANE_LOOP for (uint l = 0u; l < SCORES; l++)
+            most[l] = max(most[l], mix(-3e38, score[at + l], t + l < n));
+    }
+    vec4 quad = vec4(maximum); // compilers make no vectors of a maximum, for there may be NaN
+    [[unroll]] for (uint l = 0u; l < SCORES; l += 4u)
+        quad = max(quad, vec4(most[l], most[l + 1u], most[l + 2u], most[l + 3u]));
+    maximum = max(max(quad.x, quad.y), max(quad.z, quad.w));
+    float shrink = lane_exp(before - maximum);
+    for (uint t = 0u; t < n; t += SCORES) {
+        uint at = h * TILE + min(t, TILE);
+        LANE_LOOP for (uint l = 0u; l < SCORES; l++) {
+            float w = mix(0.0, lane_exp(score[at + l] - maximum), t + l < n);
+            score[at + l] = w;
+            total[l] += w;
+        }
+    }
+    divisor *= shrink;
+    LANE_LOOP for (uint l = 0u; l < SCORES; l++)
+        divisor += total[l];
+    LANE_LOOP for (uint e = 0u; e < HEAD_DIM; e++)
         sums[h * HEAD_DIM + e] *= shrink;
 }
 
-// Add the weighted values of keys first_t to first_t + 4.
+// Add the weighted values of keys first_t to first_t + VALUES.
 void add_values(uint first_t, uint n)
 {
-    uint base[4];
-    [[unroll]] for (uint t = 0u; t < 4u; t++)
+    uint base[VALUES];
+    [[unroll]] for (uint t = 0u; t < VALUES; t++)
         base[t] = place_of(first_t + t, n);
     [[dont_unroll]] for (uint o = 0u; o < WHOLE; o++) {
-        uint at[4], column = min(8u * o, HEAD_DIM); // see lane_base()
-        float scales[4];
-        [[unroll]] for (uint t = 0u; t < 4u; t++) {
-            at[t] = lane_base(CACHE_LANES(base[t], o));
-            scales[t] = CACHE_SCALE(value_cache, base[t], o);
+        uint at[VALUES], column = min(LANES * o, HEAD_DIM); // see lane_base()
+        float scales[VALUES];
+        [[unroll]] for (uint t = 0u; t < VALUES; t++) {
+            at[t] = lane_base(CACHE_LANES(base[t], STEP * o));
+            scales[t] = CACHE_SCALE(value_cache, base[t], STEP * o);
         }
-        [[dont_unroll]] for (uint l = 0u; l < 8u; l++) {
-            float values[4];
-            [[unroll]] for (uint t = 0u; t < 4u; t++)
+        LANE_LOOP for (uint l = 0u; l < LANES; l++) {
+            float values[VALUES];
+            [[unroll]] for (uint t = 0u; t < VALUES; t++)
                 values[t] = scales[t] * CACHE_FLOAT(value_parts[at[t] + l]);
             [[unroll]] for (uint h = 0u; h < HEADS; h++) {
                 uint w = h * TILE + first_t;
-                sums[h * HEAD_DIM + column + l] += score[w] * values[0] + score[w + 1u] * values[1] +
-                                                   score[w + 2u] * values[2] +
-                                                   score[w + 3u] * values[3];
+                float even = sums[h * HEAD_DIM + column + l], odd = 0.0;
+                [[unroll]] for (uint t = 0u; t < VALUES; t += 2u) {
+                    even += score[w + t] * values[t];
+                    odd += score[w + t + 1u] * values[t + 1u];
+                }
+                sums[h * HEAD_DIM + column + l] = even + odd;
             }
         }
     }
     for (uint l = 0u; l < REST; l++) {
-        for (uint t = 0u; t < 4u; t++) {
-            float value = CACHE_SCALE(value_cache, base[t], WHOLE) *
-                          CACHE_FLOAT(value_parts[CACHE_LANES(base[t], WHOLE) + l]);
+        for (uint t = 0u; t < VALUES; t++) {
+            float value = CACHE_SCALE(value_cache, base[t], STEP * WHOLE) *
+                          CACHE_FLOAT(value_parts[CACHE_LANES(base[t], STEP * WHOLE) + l]);
             for (uint h = 0u; h < HEADS; h++)
-                sums[h * HEAD_DIM + 8u * WHOLE + l] += score[h * TILE + first_t + t] * value;
+                sums[h * HEAD_DIM + LANES * WHOLE + l] += score[h * TILE + first_t + t] * value;
         }
     }
 }
@@ -134,7 +165,7 @@ void main()
     uint table = rows[row].w * max_pages;
     uint from = lane_base(row * q_stride + head * HEAD_DIM);
     [[dont_unroll]] for (uint e = 0u; e < HEADS * HEAD_DIM; e++) {
-        query[e] = q[from + e];
+        query[e] = scale * q[from + e];
         sums[e] = 0.0;
     }
 
@@ -147,10 +178,12 @@ void main()
         uint n = min(TILE, keys.y - first);
         find_keys(table, kv_head, first, n);
         for (uint t = 0u; t < n; t += KEYS)
-            multiply_keys(Tile(first, rows[row].y, head), t, n);
-        [[dont_unroll]] for (uint h = 0u; h < HEADS; h++)
+            multiply_keys(t, n);
+        [[dont_unroll]] for (uint h = 0u; h < HEADS; h++) {
+            cap_scores(h * TILE, head + h, row, first, n);
             weigh(h, n, maximum[h], divisor[h]);
-        for (uint t = 0u; t < n; t += 4u)
+        }
+        for (uint t = 0u; t < n; t += VALUES)
             add_values(t, n);
     }
 

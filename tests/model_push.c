@@ -28,6 +28,9 @@ void model_push(enum smr_kernel_id id, const struct shape *m, union push *push)
         push->norm =
             (struct smr_norm_push){m->n_embd, m->n_rows, 1, m->n_embd, m->n_embd, 0, 1e-5f};
         break;
+    case SMR_KERNEL_NORM_ADD_NORM:
+        push->norm_add_norm = (struct smr_norm_add_norm_push){m->n_embd, m->n_rows, 1e-5f};
+        break;
     case SMR_KERNEL_QUANTIZE:
         push->quantize = (struct smr_quantize_push){.n_cols = m->n_embd,
                                                     .n_rows = smr_min_u32(m->n_rows, 8),

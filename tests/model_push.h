@@ -6,6 +6,7 @@
 union push {
     struct smr_embed_push embed;
     struct smr_norm_push norm;
+    struct smr_norm_add_norm_push norm_add_norm;
     struct smr_quantize_push quantize;
     struct smr_matmul_push matmul;
     struct smr_rope_store_push rope_store;

@@ -87,6 +87,19 @@ static void make_norm(struct smr_case *c, const struct smr_case_params *params)
             in[i] += 10.0f;
 }
 
+// ---- norm_add_norm ----------------------------------------------------------------------------
+
+static void make_norm_add_norm(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_norm_add_norm_push *p = c->push;
+    const size_t n = (size_t)p->n_rows * p->n_cols;
+    c->operands[0] = smr_case_floats(c, n, 3.0f);
+    c->operands[1] = smr_case_floats(c, p->n_cols, 1.0f);
+    c->operands[2] = smr_case_floats(c, n, 1.0f);
+    c->operands[3] = smr_case_floats(c, p->n_cols, 1.0f);
+    c->operands[4] = smr_case_floats(c, n, 1.0f);
+}
+
 // ---- quantize ---------------------------------------------------------------------------------
 
 // Among the blocks some are zero, and some are small.
@@ -494,6 +507,7 @@ static void make_probe_math(struct smr_case *c, const struct smr_case_params *pa
 const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
     [SMR_KERNEL_EMBED] = {make_embed, NULL, NULL},
     [SMR_KERNEL_NORM] = {make_norm, NULL, NULL},
+    [SMR_KERNEL_NORM_ADD_NORM] = {make_norm_add_norm, NULL, NULL},
     [SMR_KERNEL_QUANTIZE] = {make_quantize, decode_quantize, NULL},
     [SMR_KERNEL_MATVEC] = {make_matmul, NULL, NULL},
     [SMR_KERNEL_MATMUL] = {make_matmul, NULL, NULL},

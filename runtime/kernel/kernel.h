@@ -20,6 +20,7 @@
 enum smr_kernel_id {
     SMR_KERNEL_EMBED,
     SMR_KERNEL_NORM,
+    SMR_KERNEL_NORM_ADD_NORM,
     SMR_KERNEL_MATVEC,
     SMR_KERNEL_MATMUL,
     SMR_KERNEL_ROPE_STORE,
@@ -76,6 +77,15 @@ struct smr_norm_push {
     uint32_t n_cols, n_rows, n_heads;
     uint32_t in_stride, out_stride;
     uint32_t flags;
+    float eps;
+};
+
+// norm_add_norm: an RMS norm that is added to a residual stream, and the next one, of the sum:
+//   y += x / sqrt(mean(x^2) + eps) * weight;  z = y / sqrt(mean(y^2) + eps) * next
+// Bindings: 0 x; 1 weight; 2 y (read and written); 3 next; 4 z. x, y and z are f32 [n_rows, n_cols],
+// the weights f32 [n_cols].
+struct smr_norm_add_norm_push {
+    uint32_t n_cols, n_rows;
     float eps;
 };
 

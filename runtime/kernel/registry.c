@@ -141,6 +141,38 @@ const struct smr_kernel_desc smr_desc_norm = {
     .groups = norm_groups,
 };
 
+// ---- norm_add_norm ----------------------------------------------------------------------------
+
+static bool norm_add_norm_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                     const void *push)
+{
+    const struct smr_norm_add_norm_push *p = push;
+    return smr_size_specialise(key, limits, p->n_cols <= 512 ? 64 : 256, 1);
+}
+
+static void norm_add_norm_groups(const struct smr_kernel_key *key, const void *push,
+                                 uint32_t groups[3])
+{
+    const struct smr_norm_add_norm_push *p = push;
+    smr_spread_groups(p->n_rows, groups);
+}
+
+const struct smr_kernel_desc smr_desc_norm_add_norm = {
+    .name = "norm_add_norm",
+    .twin = smr_twin_norm_add_norm,
+    .n_bindings = 5,
+    .push_size = sizeof(struct smr_norm_add_norm_push),
+    .n_constants = 1,
+    .access = {SMR_READ, SMR_READ, SMR_READ_WRITE, SMR_READ, SMR_WRITE},
+    .types = smr_types_f32,
+    .n_types = SMR_COUNT(smr_types_f32),
+    .variants = smr_variants_reduce,
+    .n_variants = SMR_COUNT(smr_variants_reduce),
+    .tolerance = 1e-11,
+    .specialise = norm_add_norm_specialise,
+    .groups = norm_add_norm_groups,
+};
+
 // ---- quantize ---------------------------------------------------------------------------------
 
 // An invocation makes one block. With NORM, each workgroup adds up the squares of all of its row.
@@ -361,6 +393,7 @@ const struct smr_kernel_desc smr_desc_copy_pages = {
 static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
     [SMR_KERNEL_EMBED] = &smr_desc_embed,
     [SMR_KERNEL_NORM] = &smr_desc_norm,
+    [SMR_KERNEL_NORM_ADD_NORM] = &smr_desc_norm_add_norm,
     [SMR_KERNEL_QUANTIZE] = &smr_desc_quantize,
     [SMR_KERNEL_MATVEC] = &smr_desc_matvec,
     [SMR_KERNEL_MATMUL] = &smr_desc_matmul,

@@ -79,6 +79,15 @@ static bool norm_case(const struct small *s, void *push)
     return s->number < 2;
 }
 
+static bool norm_add_norm_case(const struct small *s, void *push)
+{
+    struct smr_norm_add_norm_push *p = push;
+    shrink_to(s, &p->n_cols, 2304);
+    p->n_rows = 2;
+    p->eps = 0.1f; // that it shows
+    return s->number < 1;
+}
+
 static bool quantize_case(const struct small *s, void *push)
 {
     struct smr_quantize_push *p = push;
@@ -302,6 +311,7 @@ bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const 
     static bool (*const cases[SMR_N_KERNELS])(const struct small *s, void *push) = {
         [SMR_KERNEL_EMBED] = embed_case,
         [SMR_KERNEL_NORM] = norm_case,
+        [SMR_KERNEL_NORM_ADD_NORM] = norm_add_norm_case,
         [SMR_KERNEL_QUANTIZE] = quantize_case,
         [SMR_KERNEL_MATVEC] = matmul_case,
         [SMR_KERNEL_MATMUL] = matmul_case,

@@ -38,6 +38,13 @@ static struct smr_work norm_work(const struct question *q)
     return (struct smr_work){floats(moved * n + vectors * p->n_cols), 4 * n};
 }
 
+static struct smr_work norm_add_norm_work(const struct question *q)
+{
+    const struct smr_norm_add_norm_push *p = q->push;
+    const double n = (double)p->n_rows * p->n_cols;
+    return (struct smr_work){floats(4 * n + 2 * p->n_cols), 9 * n};
+}
+
 static struct smr_work quantize_work(const struct question *q)
 {
     const struct smr_quantize_push *p = q->push;
@@ -196,6 +203,7 @@ struct smr_work smr_kernel_work(const struct smr_kernel_key *key, const void *pu
     static struct smr_work (*const works[SMR_N_KERNELS])(const struct question *q) = {
         [SMR_KERNEL_EMBED] = embed_work,
         [SMR_KERNEL_NORM] = norm_work,
+        [SMR_KERNEL_NORM_ADD_NORM] = norm_add_norm_work,
         [SMR_KERNEL_QUANTIZE] = quantize_work,
         [SMR_KERNEL_MATVEC] = matmul_work,
         [SMR_KERNEL_MATMUL] = matmul_work,

@@ -144,8 +144,24 @@ static void emit_gather(struct emitter *e)
          &push);
 }
 
+static void emit_norm_add_norm(struct emitter *e)
+{
+    const struct smr_norm_add_norm_push push = {.n_cols = cols_of(e, e->op->in),
+                                                .n_rows = rows_of(e, e->op->in),
+                                                .eps = e->hparams->norm_eps};
+    emit(e, SMR_KERNEL_NORM_ADD_NORM, SMR_F32,
+         (struct smr_binding[]){binding_of(e, e->op->in), binding_of(e, e->op->weight),
+                                binding_of(e, e->op->out), binding_of(e, e->step->next_norm),
+                                binding_of(e, e->step->next_out)},
+         &push);
+}
+
 static void emit_norm(struct emitter *e)
 {
+    if (e->step->next_norm) {
+        emit_norm_add_norm(e);
+        return;
+    }
     uint32_t n_cols = cols_of(e, e->op->in);
     struct smr_binding weight = binding_of(e, e->op->weight);
     struct smr_norm_push push = {.n_cols = n_cols / e->op->n_heads,

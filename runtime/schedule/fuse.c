@@ -7,6 +7,7 @@
 //     products of one input     one product, with the weights of all (queries, keys, values)
 //     gate, up, activation      one product whose rows are made in pairs
 //     norms of heads, rotation  the rotation norms the heads itself
+//     norm that is added, norm  one norm, of which a row stays where it is
 //     rows that are wanted      nothing, where that is the only row there is
 //
 // With SMR_KERNELS_PLAIN each operation is a dispatch of its own, which checks all of this.
@@ -41,7 +42,7 @@ static bool writes(const struct smr_step *step, smr_id id)
     for (uint32_t i = 1; i < step->n_parts; i++)
         if (step->parts[i].out == id && !step->gated)
             return true;
-    return step->op.out == id;
+    return step->op.out == id || step->next_out == id;
 }
 
 static uint32_t count_readers(const struct fuser *f, smr_id id)
@@ -147,6 +148,24 @@ static void fold_norms(struct fuser *f)
             f->steps[j].op.in = norm.in;
             f->steps[j].norm = norm.weight;
         }
+    }
+}
+
+// Norms that no product takes, where they come after one that is added to what they norm.
+static void fold_next_norms(struct fuser *f)
+{
+    for (uint32_t i = 0; i + 1 < f->n_steps; i++) {
+        struct smr_op added = f->steps[i].op;
+        const struct smr_op next = f->steps[i + 1].op;
+        const bool adds = added.kind == SMR_OP_NORM && added.add;
+        added.add = false;
+        const struct smr_step alone = {.op = added};
+        if (!adds || !is_rms_norm(&alone) || added.n_heads != 1 || !is_rms_norm(&f->steps[i + 1]) ||
+            next.n_heads != 1 || next.in != added.out)
+            continue;
+        f->steps[i].next_norm = next.weight;
+        f->steps[i].next_out = next.out;
+        drop(f, i + 1);
     }
 }
 
@@ -322,6 +341,7 @@ bool smr_schedule_fuse(const struct smr_schedule *schedule, const struct smr_sha
         drop_gathers(&f);
         fold_head_norms(&f);
         fold_norms(&f);
+        fold_next_norms(&f);
         join_products(&f);
         fold_gates(&f);
     }

@@ -83,6 +83,7 @@ static void find_last_uses(const struct smr_graph *graph, const struct smr_plan 
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         const struct smr_step *step = &plan->steps[i];
         last[step->op.in] = last[step->op.in2] = last[step->op.in3] = last[step->op.out] = i;
+        last[step->next_out] = i;
         for (uint32_t j = 0; j < step->n_parts; j++)
             last[step->parts[j].out] = i;
     }
@@ -125,6 +126,10 @@ static void place_step(struct placer *p, const struct smr_step *step, uint32_t i
         place_parts(p, step);
     else if (size && p->placement->offsets[out] == UINT64_MAX)
         p->placement->offsets[out] = take(&p->ranges, size, p->last[out]);
+    if (step->next_out)
+        p->placement->offsets[step->next_out] =
+            take(&p->ranges, value_size(p->shape, &p->schedule->graph->values[step->next_out]),
+                 p->last[step->next_out]);
     if (scratch)
         p->placement->scratch[index] = take(&p->ranges, scratch, index);
 }

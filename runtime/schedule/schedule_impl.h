@@ -24,6 +24,8 @@ struct smr_step {
     uint32_t op_index; // of it in the graph
     // RMS norms that are folded in: MATMUL, of its input; ROPE_STORE, of the heads of queries and keys.
     smr_id norm, key_norm;
+    // NORM that is added to its result: the weights of the next norm, of that, and what this one makes.
+    smr_id next_norm, next_out;
     // MATMUL: products of the same input, of weights of one type; [0] is op's own. Where there are
     // several, what they make lies side by side, as the columns of one matrix.
     struct smr_step_part parts[SMR_MATVEC_MAX_PARTS];

@@ -28,6 +28,7 @@ const char *suite_printf(struct suite *s, const char *format, ...) SMR_PRINTF(2,
 // The tables: suite_run() for each case of a kernel.
 void suite_embed(struct suite *s);
 void suite_norm(struct suite *s);
+void suite_norm_add_norm(struct suite *s);
 void suite_quantize(struct suite *s);
 void suite_matvec(struct suite *s);
 void suite_matmul(struct suite *s);

@@ -39,6 +39,7 @@ struct shape {
         uint32_t words[SMR_MAX_PUSH_SIZE / 4];
         struct smr_embed_push embed;
         struct smr_norm_push norm;
+        struct smr_norm_add_norm_push norm_add_norm;
         struct smr_matmul_push matmul;
         struct smr_rope_store_push rope_store;
         struct smr_attention_push attention;

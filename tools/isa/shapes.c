@@ -97,6 +97,8 @@ const struct shape shapes[] = {
          .embed = {.n_cols = 4096, .n_rows = 1, .index_stride = 4, .row_count = 32000, .scale = 1}},
     NORM("1 x 4096", 4096, 1),
     NORM("32 heads of 128", 128, 32),
+    {"1 x 4096", SMR_KERNEL_NORM_ADD_NORM,
+     .push.norm_add_norm = {.n_cols = 4096, .n_rows = 1, .eps = 1e-6f}},
     ROPE_STORE("32 heads of 128", 0),
     ROPE_STORE("32 normed heads", SMR_ROPE_NEOX | SMR_ROPE_NORM),
     {"1 x 11008", SMR_KERNEL_ACTIVATE,

@@ -56,12 +56,12 @@ const struct smr_kernel_desc smr_desc_penalise = {
 };
 
 // One workgroup reads all logits, so it is a wide one; on a processor too: lavapipe ends the loops of an
-// invocation after 65535 rounds.
+// invocation after 65535 rounds. For the few logits of a test a small one does.
 static bool sample_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
 {
     const struct smr_sample_push *p = push;
-    key->constants[0] = smr_workgroup_size(limits, 512);
+    key->constants[0] = smr_workgroup_size(limits, p->n_cols < SMR_REDUCE_CHUNK ? 64 : 512);
     return p->n_cols && p->n_cols <= SMR_SAMPLE_MAX_COLS;
 }
 

@@ -234,7 +234,7 @@ static bool sample_case(const struct small *s, void *push)
     struct smr_sample_push *p = push;
     if (s->number >= SMR_COUNT(draws))
         return false;
-    p->n_cols = 5003;
+    shrink_to(s, &p->n_cols, 5003);
     s->params->draw = &draws[s->number];
     return true;
 }

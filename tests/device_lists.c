@@ -220,6 +220,58 @@ static void test_resubmission(void **state)
 }
 
 // Several lists at work at once, each after the last.
+// Dispatches of many workgroups of one invocation, each after the last, of kernels that were compiled
+// at different times, with one of wider workgroups and a copy between them. On processors they are
+// stages of few launches, and fewer after a while.
+static void test_stages(void **state)
+{
+    enum { N = 1000, N_STAGES = 60, N_SUBMISSIONS = 40 };
+    struct fixture *f = *state;
+    smr_kernel *kernels[3];
+    smr_buffer *buffers[2];
+    uint32_t *in = test_words(N, 3), out[N];
+    for (uint32_t i = 0; i < 2; i++)
+        buffers[i] = make_buffer(f, N * 4, SMR_MEMORY_DEVICE);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct smr_kernel_params params = kernel_params(i);
+        params.constants[0] = i == 2 ? 64 : 1;
+        kernels[i] = smr_kernel_create(f->device, &params);
+        assert_non_null(kernels[i]);
+        assert_true(smr_kernels_compile(f->device, &kernels[i], 1));
+    }
+    smr_list *list = make_list(f);
+    for (uint32_t i = 0; i < N_STAGES; i++) {
+        const struct push push = {N, 3 + i};
+        const struct smr_args args = {
+            .bindings = {{buffers[i % 2], 0, N * 4}, {buffers[1 - i % 2], 0, N * 4}},
+            .push = &push,
+            .groups = {17, 1, 1}};
+        smr_list_dispatch(list, kernels[i == 20 ? 2 : i % 2], &args);
+        if (i == 10)
+            record_copy(list, buffers[1], 0, buffers[0], 0, N * 4);
+        if (i == 10)
+            record_copy(list, buffers[0], 0, buffers[1], 0, N * 4);
+    }
+    assert_true(smr_list_end(list));
+    for (uint32_t k = 0; k < N_SUBMISSIONS; k++) {
+        assert_true(smr_buffer_write(buffers[0], 0, in, N * 4));
+        assert_true(smr_device_submit(f->device, list) && smr_device_wait(f->device));
+        assert_true(smr_buffer_read(buffers[0], 0, out, N * 4));
+        for (uint32_t j = 0; j < N; j++) {
+            uint32_t wanted = in[j];
+            for (uint32_t i = 0; i < N_STAGES; i++)
+                wanted = wanted * (3 + i) + (i == 20 ? 2 : i % 2);
+            assert_int_equal(out[j], wanted);
+        }
+    }
+    smr_list_destroy(list);
+    for (uint32_t i = 0; i < 3; i++)
+        smr_kernel_destroy(kernels[i]);
+    for (uint32_t i = 0; i < 2; i++)
+        smr_buffer_destroy(buffers[i]);
+    free(in);
+}
+
 static void test_order_of_lists(void **state)
 {
     struct fixture *f = *state;
@@ -395,6 +447,7 @@ const struct device_test device_list_tests[] = {
     {"long_list", test_long_list},
     {"list_errors", test_list_errors},
     {"resubmission", test_resubmission},
+    {"stages", test_stages},
     {"order_of_lists", test_order_of_lists},
     {"timestamps", test_timestamps},
     {"kernels_from_threads", test_kernels_from_threads},

@@ -318,7 +318,8 @@ static void compute(const struct run *run, const uint32_t *in, uint32_t *out, co
         .groups = {smr_div_up(run->n, run->local), 1, 1},
     };
     smr_list_dispatch(list, kernel, &args);
-    assert_true(smr_list_end(list));
+    if (!smr_list_end(list))
+        fail_msg("%s", smr_context_error(smr_device_context(run->device)));
     assert_true(smr_device_submit(run->device, list) && smr_device_wait(run->device));
     assert_true(smr_buffer_read(to, 0, out, out_size));
     smr_list_destroy(list);

@@ -203,6 +203,12 @@ void smr_kernel_destroy(smr_kernel *kernel)
     smr_free(device->context, kernel);
 }
 
+bool smr_kernels_compile(smr_device *device, smr_kernel *const *kernels, size_t n)
+{
+    return smr_device_alive(device) &&
+           (!device->impl->kernels_compile || device->impl->kernels_compile(device, kernels, n));
+}
+
 bool smr_kernel_inspect(smr_kernel *kernel, struct smr_string *text)
 {
     const smr_device *device = kernel->device;

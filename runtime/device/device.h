@@ -139,6 +139,11 @@ struct smr_kernel_params {
 bool smr_device_takes_spirv(const smr_device *device);
 smr_kernel *smr_kernel_create(smr_device *device, const struct smr_kernel_params *params);
 void smr_kernel_destroy(smr_kernel *kernel);
+
+// Compile kernels that will be in the same lists, all together, where that is quicker than what
+// smr_kernel_create() would do with each; elsewhere it has done all. Otherwise smr_list_end() compiles
+// what is not. False, with an error, when one of them does not compile.
+bool smr_kernels_compile(smr_device *device, smr_kernel *const *kernels, size_t n);
 const char *smr_kernel_name(const smr_kernel *kernel);
 
 // What the driver's compiler made of a kernel that was created with `inspect`, in the driver's own

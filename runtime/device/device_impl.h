@@ -24,6 +24,8 @@ struct smr_device_impl {
     // May run in several threads at once.
     bool (*kernel_create)(smr_kernel *kernel, const struct smr_kernel_params *params);
     void (*kernel_destroy)(smr_kernel *kernel);
+    // [optional] All is compiled by kernel_create(). One thread at a time.
+    bool (*kernels_compile)(smr_device *device, smr_kernel *const *kernels, size_t n);
     bool (*kernel_inspect)(smr_kernel *kernel, struct smr_string *text); // [optional] an error
 
     // Recording sets list->failed, with the reason recorded, when it fails.

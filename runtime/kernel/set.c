@@ -404,6 +404,40 @@ static uint32_t count_threads(const struct smr_kernel_set *set, uint32_t n_wante
     return smr_min_u32(smr_min_u32(n, MAX_THREADS), n_wanted);
 }
 
+// ---- compiling together ------------------------------------------------------------------------
+
+static bool compile_alone(struct smr_kernel_set *set, struct entry *entry)
+{
+    if (!entry->kernel && !create_kernel(set, entry))
+        return false;
+    if (smr_kernels_compile(set->device, &entry->kernel, 1))
+        return true;
+    smr_kernel_destroy(entry->kernel);
+    entry->kernel = NULL;
+    return false;
+}
+
+// Compile all that is not yet. Where that fails each goes alone; a variant on trial may be left
+// without a kernel.
+static bool compile_together(struct smr_kernel_set *set)
+{
+    smr_kernel **kernels =
+        smr_alloc(set->context, set->n_entries, sizeof(smr_kernel *), "a list of kernels");
+    size_t n = 0;
+    for (uint32_t i = 0; i < set->n_entries && kernels; i++)
+        if (set->entries[i]->kernel)
+            kernels[n++] = set->entries[i]->kernel;
+    const bool together = kernels && smr_kernels_compile(set->device, kernels, n);
+    smr_free(set->context, (void *)kernels);
+    for (uint32_t i = 0; i < set->n_entries && !together; i++) {
+        struct entry *entry = set->entries[i];
+        smr_context_clear_error(set->context);
+        if (entry->kernel && !compile_alone(set, entry) && !(entry->on_trial && entry->key.variant))
+            return false;
+    }
+    return true;
+}
+
 // ---- trials -----------------------------------------------------------------------------------
 
 // The verdict on an entry that has been compiled, or was not. False, with an error, when it could not
@@ -414,7 +448,7 @@ static bool try_entry(struct smr_kernel_set *set, struct entry *entry)
     if (verdict->known)
         return true;
     smr_context_clear_error(set->context); // of a thread that could not compile this or another one
-    if (entry->kernel || create_kernel(set, entry)) {
+    if (entry->kernel || compile_alone(set, entry)) {
         const uint64_t begin = smr_time_ns();
         if (!smr_trial_run(set, &entry->key, entry->push.words, verdict))
             return false;
@@ -535,7 +569,7 @@ bool smr_kernel_set_build(struct smr_kernel_set *set,
     pthread_mutex_unlock(&set->lock);
     for (uint32_t i = 0; i < n_threads; i++)
         pthread_join(threads[i], NULL);
-    return !build.failed && try_entries(set, progress, user);
+    return !build.failed && compile_together(set) && try_entries(set, progress, user);
 }
 
 // ---- use --------------------------------------------------------------------------------------

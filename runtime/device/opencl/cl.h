@@ -5,7 +5,10 @@
 // device.c    opening and closing, limits, submission and waiting
 // buffer.c    buffers, their parts, imports
 // signals.c   what drivers do to the process's signals, undone
+// program.c   compiled programs, and where they are kept
 // kernel.c    from SPIR-V to a program, by way of translate.h
+// link.c      several kernels as functions of one program, on a processor
+// chain.c     dispatches in a row as one launch of that
 // list.c      prepared launches, replayed in order or kept by the driver
 //
 // OpenCL 1.2 is the baseline. "The specification" is "The OpenCL Specification", version 1.2,
@@ -34,6 +37,7 @@
 
 #include "base/file.h"
 #include "device/device_impl.h"
+#include "device/opencl/translate.h"
 
 #define SMR_CL_FUNCTIONS(X)                                                                        \
     X(clGetPlatformIDs)                                                                            \
@@ -160,6 +164,9 @@ struct smr_cl_device {
     const char *subgroup_language; // of kernels with subgroup operations; NULL: there are none
     bool byte_dots;                // dot products of bytes are fast in OpenCL C 3.0
     bool half_bits;                // halves may be converted by shifts: translate.h
+    bool functions;                // kernels may be functions; `checked`: addresses are the host's
+    bool checked;
+    struct smr_cl_linked *linked; // programs of functions; owned
 };
 
 static inline struct smr_cl_device *smr_cl_device(smr_device *device)
@@ -200,18 +207,133 @@ void smr_cl_buffer_destroy(smr_buffer *buffer);
 // The memory of a range, whose size is rounded up to whole words. NULL with an error.
 cl_mem smr_cl_buffer_part(smr_buffer *buffer, uint64_t offset, uint64_t size);
 
+// ---- programs (program.c) ---------------------------------------------------------------------
+//
+// From any thread.
+
+enum { SMR_CL_MOST_LOG = 1200 };
+
+struct smr_key smr_cl_program_key(const struct smr_cl_device *device, const char *options,
+                                  const struct smr_string *text);
+// A program from kept code; NULL, without an error, where there is none or the driver refuses it.
+cl_program smr_cl_program_load(struct smr_cl_device *device, struct smr_key key,
+                               const char *options);
+// NULL, with the reason in `why`; no error is recorded.
+cl_program smr_cl_program_compile(struct smr_cl_device *device, const struct smr_string *text,
+                                  const char *options, char why[SMR_CL_MOST_LOG]);
+void smr_cl_program_save(struct smr_cl_device *device, struct smr_key key, cl_program program);
+
 // ---- kernels (kernel.c) -----------------------------------------------------------------------
 
 struct smr_cl_kernel {
-    cl_program program;
-    size_t local[3]; // invocations of a workgroup
+    size_t local[3];        // invocations of a workgroup
+    cl_program program;     // NULL: it is a function
+    char function[20];      // its name, in programs that have it as a function
+    struct smr_string text; // of the function
 };
 
 bool smr_cl_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *params);
 void smr_cl_kernel_destroy(smr_kernel *kernel);
 
-// A new cl_kernel, which has its own arguments. NULL with an error.
+static inline bool smr_cl_is_function(const smr_kernel *kernel)
+{
+    return !((const struct smr_cl_kernel *)kernel->impl)->program;
+}
+
+// A new cl_kernel, which has its own arguments, of what is no function. NULL with an error.
 cl_kernel smr_cl_kernel_instance(smr_kernel *kernel);
+
+// Options for the compiler, but for specialisation constants.
+void smr_cl_write_options(const struct smr_cl_device *device, const struct smr_cl_traits *traits,
+                          struct smr_string *options);
+
+// ---- linked kernels (link.c) ------------------------------------------------------------------
+//
+// A driver on a processor wakes its threads for each launch and lets them sleep after it: 10 us and
+// more, of the 20 that a small matrix takes. And it takes half a second to compile a program, however
+// small. So where workgroups have one invocation, a kernel is no program but a function; those that a
+// list needs are compiled as one program, and dispatches in a row are one launch of it: a kernel that
+// every thread runs once, which goes through a table of stages, one for each dispatch.
+//
+// A stage is divided into tickets, a few workgroups each. A thread takes the next ticket, waits until
+// those are done that its stage depends on, and does it. Tickets are taken in order, and wait for
+// earlier ones only: who has the earliest that is not done waits for nobody. So a launch ends however
+// many of its threads really run.
+//
+// The table holds addresses of the host's, which such a device has in common with it. Whether it does
+// is checked, once.
+
+struct smr_cl_linked { // a program of functions
+    struct smr_cl_linked *next;
+    struct {
+        char name[20];
+    } * functions; // owned
+    size_t n_functions;
+    cl_program program;
+};
+
+// Have one program with all of these kernels, which are functions, or programs for those that are in
+// none. Both change the order of `kernels`. The device keeps a program until one of its kernels is
+// destroyed. False with an error.
+bool smr_cl_link(struct smr_cl_device *device, smr_kernel **kernels, size_t n);
+bool smr_cl_link_missing(struct smr_cl_device *device, smr_kernel **kernels, size_t n);
+// A program with this kernel: the first, or the next after one. NULL: there is none.
+const struct smr_cl_linked *smr_cl_linked_with(const struct smr_cl_device *device,
+                                               const smr_kernel *kernel,
+                                               const struct smr_cl_linked *after);
+// Forget programs that have `kernel`; NULL: all.
+void smr_cl_unlink(struct smr_cl_device *device, const smr_kernel *kernel);
+
+// The number of the kernel's function; UINT32_MAX: it has it not.
+uint32_t smr_cl_linked_index(const struct smr_cl_linked *linked, const smr_kernel *kernel);
+// A launch of stages `range[0]` to `range[1]` - 1 of a table, whose counters begin at word
+// `counters_at`. NULL with an error.
+cl_kernel smr_cl_linked_kernel(struct smr_cl_device *device, const struct smr_cl_linked *linked,
+                               cl_mem stages, const uint32_t range[2], cl_mem counters,
+                               uint32_t counters_at);
+cl_int smr_cl_linked_enqueue(struct smr_cl_device *device, cl_command_queue queue,
+                             cl_kernel kernel);
+
+bool smr_cl_kernels_compile(smr_device *device, smr_kernel *const *kernels, size_t n);
+
+// ---- chains (chain.c) -------------------------------------------------------------------------
+
+struct smr_cl_step { // a dispatch of a function
+    smr_kernel *kernel;
+    bool waits; // for all before it
+    uint32_t groups[3];
+    void *bindings[SMR_MAX_BINDINGS];
+    uint32_t push[SMR_MAX_PUSH_SIZE / 4];
+};
+
+struct smr_cl_launch { // of steps in a row whose functions one program has
+    uint32_t steps[2]; // first; end
+    const struct smr_cl_linked *linked;
+    cl_kernel kernel; // owned
+};
+
+struct smr_cl_run { // steps with nothing between them; the launches that they are divided into
+    uint32_t steps[2], launches[2]; // first; end
+};
+
+struct smr_cl_chain {          // the steps of a list
+    struct smr_cl_step *steps; // owned
+    size_t n_steps, capacity;
+    struct smr_cl_launch *launches; // owned
+    size_t n_launches;
+    smr_buffer *stages, *counters; // owned
+    uint32_t n_starts;
+};
+
+bool smr_cl_chain_add(smr_context *context, struct smr_cl_chain *chain, smr_kernel *kernel,
+                      const struct smr_args *args, bool waits);
+// All is recorded: compile what is not, and make launches. False with an error.
+bool smr_cl_chain_end(struct smr_cl_device *device, struct smr_cl_chain *chain,
+                      struct smr_cl_run *runs, size_t n_runs);
+// Before each submission; may change the launches. False with an error.
+bool smr_cl_chain_restart(struct smr_cl_device *device, struct smr_cl_chain *chain,
+                          struct smr_cl_run *runs, size_t n_runs);
+void smr_cl_chain_finish(struct smr_cl_device *device, struct smr_cl_chain *chain);
 
 // ---- lists (list.c) ---------------------------------------------------------------------------
 

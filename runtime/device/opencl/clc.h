@@ -12,6 +12,8 @@
 //     from the decorations; only a buffer that is one array of scalars or vectors is a typed
 //     pointer.
 //   - Specialisation constants are macros SPEC0... of their bits, given when the text is compiled.
+//   - A function of a chain (chain.h) gets the place of its workgroup as a parameter, `at`. Its one
+//     invocation shares memory with nobody: that is a local variable, and barriers are nothing.
 //
 // The first error sticks: later calls do nothing harmful, and texts are then meaningless.
 #pragma once
@@ -62,6 +64,7 @@ struct smr_clc {
     const struct smr_spv *module;
     struct smr_arena arena;
 
+    const char *prefix; // of the function of a chain, and of all that it names; "": a kernel
     struct smr_string head, functions; // macros and types; functions
     const char **type_names;           // [bound]
     uint32_t push_size;                // bytes of the push constants' struct
@@ -85,14 +88,20 @@ struct smr_clc {
     uint32_t n_pending;
     uint32_t *pending; // ids
     bool in_kernel;
-    bool leaves_early; // some return comes before it
-    bool reads;        // the expression being made reads memory
-    bool subgroups;    // an operation or an input of a subgroup was met
-    bool byte_dots;    // a dot product of bytes was met
+    bool leaves_early;   // some return comes before it
+    bool reads;          // the expression being made reads memory
+    bool subgroups;      // an operation or an input of a subgroup was met
+    bool byte_dots;      // a dot product of bytes was met
+    bool shared_atomics; // an atomic operation on shared memory was met
     bool failed;
 };
 
 // ---- clc.c: text, values ----------------------------------------------------------------------
+
+static inline bool smr_clc_chained(const struct smr_clc *c)
+{
+    return c->prefix[0];
+}
 
 void smr_clc_refuse(struct smr_clc *c, const char *format, ...) SMR_PRINTF(2, 3);
 const char *smr_clc_text(struct smr_clc *c, const char *format, ...)
@@ -176,6 +185,8 @@ void smr_clc_body(struct smr_clc *c); // all blocks of c->function
 void smr_clc_find_globals(struct smr_clc *c);
 // Whether an instruction is a barrier, or calls a function that has one.
 bool smr_clc_has_barrier(const struct smr_clc *c, const struct smr_spv_inst *inst);
+// "__local " for what a workgroup shares, else "".
+const char *smr_clc_shared_space(const struct smr_clc *c, const struct smr_clc_global *global);
 void smr_clc_instruction(struct smr_clc *c, const struct smr_spv_inst *inst,
                          const struct smr_spv_inst *next);
 void smr_clc_prototypes(struct smr_clc *c);

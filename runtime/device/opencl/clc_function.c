@@ -10,7 +10,7 @@ enum { MOST_GLOBALS = 64, MOST_FUNCTIONS = 1024 };
 static const char *variable_name(struct smr_clc *c, uint32_t id)
 {
     const char *name = c->module->ids[id].name;
-    return smr_clc_text(c, "%s_%u", *name ? name : "v", id);
+    return smr_clc_text(c, "%s%s_%u", c->prefix, *name ? name : "v", id);
 }
 
 // Whether nothing writes a buffer, as its declaration says.
@@ -112,10 +112,16 @@ static void add_global(struct smr_clc *c, const struct smr_spv_inst *inst)
     c->n_globals++;
 }
 
+const char *smr_clc_shared_space(const struct smr_clc *c, const struct smr_clc_global *global)
+{
+    return global->storage == SMR_SPV_WORKGROUP && !smr_clc_chained(c) ? "__local " : "";
+}
+
 bool smr_clc_has_barrier(const struct smr_clc *c, const struct smr_spv_inst *inst)
 {
-    return inst->op == SMR_SPV_ControlBarrier || smr_clc_is_subgroup_op(inst->op) ||
-           (inst->op == SMR_SPV_FunctionCall && c->barriers[c->module->ids[inst->args[0]].block]);
+    if (inst->op == SMR_SPV_ControlBarrier || smr_clc_is_subgroup_op(inst->op))
+        return !smr_clc_chained(c);
+    return (inst->op == SMR_SPV_FunctionCall && c->barriers[c->module->ids[inst->args[0]].block]);
 }
 
 // What a function uses itself.
@@ -124,7 +130,8 @@ static void note_uses(struct smr_clc *c, const struct smr_spv_block *block)
     bool *uses = c->uses + (size_t)block->function * c->n_globals;
     for (uint32_t i = block->begin; i < block->end; i++) {
         const struct smr_spv_inst *inst = &c->module->insts[i];
-        if (inst->op == SMR_SPV_ControlBarrier || smr_clc_is_subgroup_op(inst->op))
+        if ((inst->op == SMR_SPV_ControlBarrier || smr_clc_is_subgroup_op(inst->op)) &&
+            !smr_clc_chained(c))
             c->barriers[block->function] = true;
         for (uint32_t k = 0; k < inst->n_args; k++)
             for (uint32_t g = 0; g < c->n_globals; g++)
@@ -186,10 +193,9 @@ static const char *global_parameter(struct smr_clc *c, const struct smr_clc_glob
         return smr_clc_text(c, "__global %s%s *%s%s", global->read_only ? "const " : "",
                             global->element, restricted, global->name);
     case SMR_SPV_PUSH_CONSTANT:
-        return "const push_constants *const pc";
+        return smr_clc_text(c, "const %spush_constants *const pc", c->prefix);
     default:
-        return smr_clc_text(c, "%s%s *const %s",
-                            global->storage == SMR_SPV_WORKGROUP ? "__local " : "",
+        return smr_clc_text(c, "%s%s *const %s", smr_clc_shared_space(c, global),
                             smr_clc_type(c, global->type), global->name);
     }
 }
@@ -240,6 +246,8 @@ static void add_text(struct smr_clc *c, struct smr_string *string, const char *t
     c->failed = c->failed || string->failed;
 }
 
+static const char chain_parameter[] = "const smr_place *const at";
+
 // "smr_static float f_12(const float t3, __global const uint *b0)"
 static void signature(struct smr_clc *c, const struct smr_spv_function *function, bool named)
 {
@@ -248,6 +256,8 @@ static void signature(struct smr_clc *c, const struct smr_spv_function *function
     add_text(c, &c->functions,
              smr_clc_text(c, "smr_static %s %s(", smr_clc_type(c, function->def->type),
                           variable_name(c, function->def->id)));
+    if (smr_clc_chained(c) && ++n)
+        add_text(c, &c->functions, chain_parameter);
     for (uint32_t i = 0; i < function->n_params && !c->failed; i++) {
         add_text(c, &c->functions, n++ ? ", " : "");
         add_text(c, &c->functions, own_parameter(c, &m->insts[function->params + i], named));
@@ -292,6 +302,8 @@ static void call(struct smr_clc *c, const struct smr_spv_inst *inst)
     smr_string_init(&text, c->context);
     uint32_t index = c->module->ids[inst->args[0]].block, n = 0;
     smr_string_printf(&text, "%s(", variable_name(c, inst->args[0]));
+    if (smr_clc_chained(c) && ++n)
+        smr_string_printf(&text, "at");
     for (uint32_t i = 1; i < inst->n_args && !c->failed; i++)
         smr_string_printf(&text, "%s%s", n++ ? ", " : "", call_argument(c, inst->args[i]));
     for (uint32_t g = 0; g < c->n_globals && !c->failed; g++) {
@@ -342,6 +354,8 @@ static void print_barrier(struct smr_clc *c, const struct smr_spv_inst *inst)
     c->subgroups = c->subgroups || subgroup;
     smr_spv_integer(c->module, inst->args[inst->n_args - 1], &semantics);
     smr_clc_flush(c, true, 0);
+    if (smr_clc_chained(c))
+        return;
     smr_clc_control(c, "%s(CLK_LOCAL_MEM_FENCE%s);",
                     subgroup  ? "sub_group_barrier"
                     : barrier ? "smr_barrier"
@@ -443,11 +457,17 @@ static const char *workgroup_size(struct smr_clc *c)
 
 static void kernel_signature(struct smr_clc *c, uint32_t n_bindings)
 {
-    add_text(c, &c->functions,
-             smr_clc_text(c,
-                          "__kernel SMR_WIDE __attribute__((reqd_work_group_size(%s)))\n"
-                          "void samara(",
-                          workgroup_size(c)));
+    uint32_t n_before = 0;
+    if (smr_clc_chained(c))
+        add_text(c, &c->functions,
+                 smr_clc_text(c, "smr_static SMR_WIDE void %s(%s", c->prefix, chain_parameter));
+    else
+        add_text(c, &c->functions,
+                 smr_clc_text(c,
+                              "__kernel SMR_WIDE __attribute__((reqd_work_group_size(%s)))\n"
+                              "void samara(",
+                              workgroup_size(c)));
+    n_before += smr_clc_chained(c);
     for (uint32_t b = 0; b < n_bindings; b++) {
         const char *text = NULL;
         for (uint32_t g = 0; g < c->n_globals && !text; g++)
@@ -455,12 +475,13 @@ static void kernel_signature(struct smr_clc *c, uint32_t n_bindings)
                 text = global_parameter(c, &c->globals[g], "restrict ");
         if (!text)
             text = smr_clc_text(c, "__global const uchar *b%u", b);
-        add_text(c, &c->functions, b ? ",\n    " : "");
+        add_text(c, &c->functions, n_before++ ? ",\n    " : "");
         add_text(c, &c->functions, text);
     }
     if (c->push_size)
-        add_text(c, &c->functions,
-                 n_bindings ? ",\n    const push_constants push" : "const push_constants push");
+        add_text(
+            c, &c->functions,
+            smr_clc_text(c, "%sconst %spush_constants push", n_before ? ",\n    " : "", c->prefix));
     add_text(c, &c->functions, ")");
 }
 
@@ -468,15 +489,14 @@ static void kernel_signature(struct smr_clc *c, uint32_t n_bindings)
 static void kernel_variables(struct smr_clc *c)
 {
     if (c->push_size)
-        smr_string_printf(&c->locals, "    const push_constants *const pc = &push;\n");
+        smr_string_printf(&c->locals, "    const %spush_constants *const pc = &push;\n", c->prefix);
     if (c->barriers[c->module->ids[c->module->entry].block])
         smr_string_printf(&c->locals, "    smr_declare_guard();\n");
     for (uint32_t g = 0; g < c->n_globals; g++) {
         const struct smr_clc_global *global = &c->globals[g];
         if (global->storage != SMR_SPV_WORKGROUP && global->storage != SMR_SPV_PRIVATE)
             continue;
-        smr_string_printf(&c->locals, "    %s%s %s;\n",
-                          global->storage == SMR_SPV_WORKGROUP ? "__local " : "",
+        smr_string_printf(&c->locals, "    %s%s %s;\n", smr_clc_shared_space(c, global),
                           smr_clc_type(c, global->type), global->name);
         const struct smr_spv_inst *def = smr_spv_def(c->module, global->id);
         if (global->storage == SMR_SPV_PRIVATE && def->n_args > 1)

@@ -1,6 +1,8 @@
 // clc_memory.c - pointers, and what goes through them: loads, stores, atomics, parts of aggregates.
 #include "device/opencl/clc.h"
 
+#include <string.h>
+
 static const struct smr_clc_pointer nowhere = {.place = SMR_CLC_LVALUE, .text = "0", .space = ""};
 
 static bool is_half(const struct smr_clc *c, uint32_t type)
@@ -58,7 +60,7 @@ static const struct smr_clc_pointer *global_pointer(struct smr_clc *c, uint32_t 
                 c, &(struct smr_clc_pointer){
                        .place = SMR_CLC_PUSH, .type = global->type, .space = "", .alignment = 16});
         struct smr_clc_pointer p = {.place = SMR_CLC_LVALUE, .type = global->type};
-        p.space = global->storage == SMR_SPV_WORKGROUP ? "__local " : "";
+        p.space = smr_clc_shared_space(c, global);
         p.text = smr_clc_text(c, c->in_kernel ? "%s" : "(*%s)", global->name);
         return new_pointer(c, &p);
     }
@@ -288,6 +290,15 @@ static const char *load_builtin(struct smr_clc *c, const struct smr_clc_pointer 
         [SMR_SPV_LOCAL_INVOCATION_ID - 24] = "get_local_id",
         [SMR_SPV_GLOBAL_INVOCATION_ID - 24] = "get_global_id",
     };
+    static const char *const chained[] = {
+        [SMR_SPV_NUM_WORKGROUPS - 24] = "smr_num_groups",
+        [SMR_SPV_WORKGROUP_SIZE - 24] = "smr_one",
+        [SMR_SPV_WORKGROUP_ID - 24] = "smr_group_id",
+        [SMR_SPV_LOCAL_INVOCATION_ID - 24] = "smr_zero",
+        [SMR_SPV_GLOBAL_INVOCATION_ID - 24] = "smr_group_id",
+    };
+    if (p->offset == SMR_SPV_LOCAL_INVOCATION_INDEX && smr_clc_chained(c))
+        return "0u";
     if (p->offset == SMR_SPV_LOCAL_INVOCATION_INDEX)
         return "(uint)(get_local_id(0) + get_local_size(0) * (get_local_id(1) + get_local_size(1) "
                "* get_local_id(2)))";
@@ -295,7 +306,7 @@ static const char *load_builtin(struct smr_clc *c, const struct smr_clc_pointer 
         const char *input = smr_clc_subgroup_input(c, p->offset);
         return input ? input : "0";
     }
-    const char *name = names[p->offset - 24];
+    const char *name = (smr_clc_chained(c) ? chained : names)[p->offset - 24];
     if (p->dynamic)
         return smr_clc_text(c, "((uint)%s(%s))", name, p->dynamic);
     return smr_clc_text(c, "((uint3)((uint)%s(0), (uint)%s(1), (uint)%s(2)))", name, name, name);
@@ -454,6 +465,7 @@ static const struct {
 static const char *atomic_place(struct smr_clc *c, const struct smr_clc_pointer *p, uint32_t sign)
 {
     const char *type = sign == 2 ? "int" : "uint";
+    c->shared_atomics = c->shared_atomics || (p->space && !strcmp(p->space, "__local "));
     if (!smr_spv_is_scalar(c->module, p->type) ||
         !smr_spv_is(c->module, p->type, SMR_SPV_TypeInt) ||
         smr_spv_width(c->module, p->type) != 32 || !p->space || !p->space[0])

@@ -57,7 +57,7 @@ static const char *declare_struct(struct smr_clc *c, const struct smr_spv_inst *
     smr_string_init(&members, c->context);
     for (uint32_t i = 0; i < def->n_args; i++)
         smr_string_printf(&members, "    %s m%u;\n", smr_clc_type(c, def->args[i]), i);
-    const char *name = smr_clc_text(c, "S%u", def->id);
+    const char *name = smr_clc_text(c, "%sS%u", c->prefix, def->id);
     if (!def->n_args)
         smr_string_printf(&members, "    int none;\n");
     if (members.failed)
@@ -72,7 +72,7 @@ static const char *declare_struct(struct smr_clc *c, const struct smr_spv_inst *
 static const char *declare_array(struct smr_clc *c, const struct smr_spv_inst *def)
 {
     const char *element = smr_clc_type(c, def->args[0]);
-    const char *name = smr_clc_text(c, "A%u", def->id);
+    const char *name = smr_clc_text(c, "%sA%u", c->prefix, def->id);
     smr_string_printf(&c->head, "typedef struct {\n    %s a[%s];\n} %s;\n", element,
                       smr_clc_length(c, def->id), name);
     return name;
@@ -275,7 +275,7 @@ const char *smr_clc_constant(struct smr_clc *c, uint32_t id)
         return smr_clc_text(c, smr_spv_is_leaf(c->module, def->type) ? "((%s)0)" : "((%s){0})",
                             smr_clc_type(c, def->type));
     case SMR_SPV_SpecConstantOp:
-        return smr_clc_text(c, "K%u", id);
+        return smr_clc_text(c, "%sK%u", c->prefix, id);
     default:
         return specialised(c, def);
     }
@@ -320,7 +320,7 @@ void smr_clc_constant_macros(struct smr_clc *c)
         smr_spv_opcode_name(inner.op, name, sizeof name);
         if (!text)
             smr_clc_refuse(c, "%s on specialised constants", name);
-        smr_string_printf(&c->head, "#define K%u %s // %s\n", inst->id, text,
+        smr_string_printf(&c->head, "#define %sK%u %s // %s\n", c->prefix, inst->id, text,
                           m->ids[inst->id].name);
         c->failed = c->failed || c->head.failed;
     }

@@ -45,6 +45,7 @@ static void release_queue(const struct smr_cl_table *cl, cl_command_queue queue)
 static void close_device(smr_device *base)
 {
     struct smr_cl_device *device = smr_cl_device(base);
+    smr_cl_unlink(device, NULL);
     release_queue(&device->cl, device->queue);
     release_queue(&device->cl, device->timed_queue);
     if (device->context)
@@ -75,6 +76,7 @@ static const struct smr_device_impl impl = {
     .buffer_destroy = smr_cl_buffer_destroy,
     .kernel_create = smr_cl_kernel_create,
     .kernel_destroy = smr_cl_kernel_destroy,
+    .kernels_compile = smr_cl_kernels_compile,
     .list_create = smr_cl_list_create,
     .list_destroy = smr_cl_list_destroy,
     .list_dispatch = smr_cl_list_dispatch,
@@ -132,6 +134,11 @@ static void fill_limits(struct smr_cl_device *device, enum smr_device_type type)
         limits->capabilities |= SMR_CAP_INT_DOT;
     if (device->timed_queue)
         limits->capabilities |= SMR_CAP_TIMESTAMPS;
+    // Pointers in buffers, and atomics on what others see (OpenCL 2.0 and later; specification, 4.2).
+    const cl_ulong shared = 1 << 1 | 1 << 3; // CL_DEVICE_SVM_FINE_GRAIN_BUFFER, _ATOMICS
+    const cl_device_info svm_capabilities = 0x1053;
+    device->functions =
+        device->cpu && (smr_cl_device_number(cl, device->id, svm_capabilities) & shared) == shared;
     limits->unified_memory = device->cpu;
     limits->cpu = device->cpu;
     uint64_t width = smr_cl_device_number(cl, device->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);

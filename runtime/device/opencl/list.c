@@ -1,16 +1,17 @@
 // list.c - lists of prepared launches: every one has its own cl_kernel with its arguments set, so
-// that a submission only enqueues.
+// that a submission only enqueues. Dispatches of functions in a row are one launch: link.c.
 #include <stdlib.h>
 #include <string.h>
 
 #include "device/opencl/cl.h"
 
-enum kind { DISPATCH, COPY, TIMESTAMP };
+enum kind { DISPATCH, CHAIN, COPY, TIMESTAMP };
 
 struct command {
     enum kind kind;
     uint32_t index;   // of a timestamp
     cl_kernel kernel; // owned
+    size_t run;       // of a chain
     size_t global[3], local[3];
     cl_mem from, to; // of a copy
     size_t from_offset, to_offset, size;
@@ -25,6 +26,10 @@ struct transfer {
 struct list {
     struct command *commands; // owned
     size_t n_commands, capacity;
+    struct smr_cl_chain chain;
+    struct smr_cl_run *runs; // owned; of the chain
+    size_t n_runs, run_capacity;
+    bool waits;                 // the next dispatch waits for all before it
     struct transfer *transfers; // owned
     size_t n_transfers, transfer_capacity;
     cl_event *times; // [SMR_MAX_TIMESTAMPS], of the last submission; NULL until one is recorded
@@ -69,6 +74,8 @@ void smr_cl_list_destroy(smr_list *list)
     for (size_t i = 0; i < impl->n_commands; i++)
         if (impl->commands[i].kernel)
             device->cl.clReleaseKernel(impl->commands[i].kernel);
+    smr_cl_chain_finish(device, &impl->chain);
+    smr_free(list->device->context, impl->runs);
     smr_free(list->device->context, impl->commands);
     smr_free(list->device->context, impl->transfers);
     smr_free(list->device->context, impl->times);
@@ -148,8 +155,46 @@ static bool set_arguments(smr_list *list, smr_kernel *kernel, const struct smr_a
     return code == CL_SUCCESS || smr_cl_fail(list->device, code, "clSetKernelArg", kernel->name);
 }
 
+// A run of dispatches of functions, which begins here.
+static bool add_run(smr_list *list)
+{
+    struct list *impl = impl_of(list);
+    if (impl->n_runs == impl->run_capacity) {
+        size_t capacity = impl->run_capacity ? 2 * impl->run_capacity : 4;
+        struct smr_cl_run *runs = smr_realloc(list->device->context, impl->runs, capacity,
+                                              sizeof *runs, "a command list");
+        if (!runs)
+            return false;
+        impl->runs = runs;
+        impl->run_capacity = capacity;
+    }
+    struct command *command = add_command(list, CHAIN);
+    if (!command)
+        return false;
+    command->run = impl->n_runs++;
+    impl->runs[command->run] = (struct smr_cl_run){.steps = {(uint32_t)impl->chain.n_steps}};
+    return true;
+}
+
+static void dispatch_function(smr_list *list, smr_kernel *kernel, const struct smr_args *args)
+{
+    struct list *impl = impl_of(list);
+    const bool joins = impl->n_commands && impl->commands[impl->n_commands - 1].kind == CHAIN;
+    if ((!joins && !add_run(list)) ||
+        !smr_cl_chain_add(list->device->context, &impl->chain, kernel, args, impl->waits)) {
+        list->failed = true;
+        return;
+    }
+    impl->runs[impl->n_runs - 1].steps[1] = (uint32_t)impl->chain.n_steps;
+    impl->waits = false;
+}
+
 void smr_cl_list_dispatch(smr_list *list, smr_kernel *kernel, const struct smr_args *args)
 {
+    if (smr_cl_is_function(kernel)) {
+        dispatch_function(list, kernel, args);
+        return;
+    }
     const struct smr_cl_kernel *impl = kernel->impl;
     struct command *command = add_command(list, DISPATCH);
     if (!command)
@@ -183,7 +228,8 @@ void smr_cl_list_copy(smr_list *list, const struct smr_binding *from, const stru
 
 void smr_cl_list_barrier(smr_list *list)
 {
-    // The queue runs commands in order, each after the last.
+    // The queue runs commands in order, each after the last; but stages of a chain overlap.
+    impl_of(list)->waits = true;
 }
 
 // Give the whole list to the driver. A list with anything but dispatches stays ours, and so does one
@@ -217,7 +263,10 @@ static void record(smr_list *list)
 
 bool smr_cl_list_end(smr_list *list)
 {
-    if (smr_cl_device(list->device)->records && impl_of(list)->n_commands)
+    struct list *impl = impl_of(list);
+    if (!smr_cl_chain_end(smr_cl_device(list->device), &impl->chain, impl->runs, impl->n_runs))
+        return false;
+    if (smr_cl_device(list->device)->records && impl->n_commands)
         record(list);
     return true;
 }
@@ -254,6 +303,15 @@ bool smr_cl_list_read_timestamps(smr_list *list, uint32_t n, uint64_t *time_ns)
 
 // ---- submission -------------------------------------------------------------------------------
 
+static cl_int enqueue_run(struct smr_cl_device *device, cl_command_queue queue,
+                          const struct list *impl, const struct smr_cl_run *run)
+{
+    cl_int code = CL_SUCCESS;
+    for (uint32_t i = run->launches[0]; i < run->launches[1] && code == CL_SUCCESS; i++)
+        code = smr_cl_linked_enqueue(device, queue, impl->chain.launches[i].kernel);
+    return code;
+}
+
 static cl_int enqueue(struct smr_cl_device *device, cl_command_queue queue, struct list *impl,
                       const struct command *command)
 {
@@ -261,6 +319,8 @@ static cl_int enqueue(struct smr_cl_device *device, cl_command_queue queue, stru
     case DISPATCH:
         return device->cl.clEnqueueNDRangeKernel(queue, command->kernel, 3, NULL, command->global,
                                                  command->local, 0, NULL, NULL);
+    case CHAIN:
+        return enqueue_run(device, queue, impl, &impl->runs[command->run]);
     case COPY:
         return device->cl.clEnqueueCopyBuffer(queue, command->from, command->to,
                                               command->from_offset, command->to_offset,
@@ -297,6 +357,8 @@ bool smr_cl_submit(smr_device *base, smr_list *list)
     struct list *impl = impl_of(list);
     cl_command_queue queue = impl->times ? device->timed_queue : device->queue;
     release_events(list);
+    if (!smr_cl_chain_restart(device, &impl->chain, impl->runs, impl->n_runs))
+        return false;
     cl_int code = CL_SUCCESS;
     const char *what = "clFinish";
     if (device->busy && device->busy != queue) // the queues know nothing of each other

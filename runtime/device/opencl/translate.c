@@ -166,6 +166,15 @@ static const char prelude_lanes[] =
     "#define SMR_LANE_LOOP _Pragma(\"nounroll\")\n"
     "#endif\n";
 
+// The only invocation of a workgroup of a chain.
+static const char prelude_chain[] = "typedef struct {\n"
+                                    "    uint group[3], groups[3]; // which of how many\n"
+                                    "} smr_place;\n"
+                                    "#define smr_group_id(i) (at->group[i])\n"
+                                    "#define smr_num_groups(i) (at->groups[i])\n"
+                                    "#define smr_zero(i) 0u\n"
+                                    "#define smr_one(i) 1u\n";
+
 static bool uses_double(const struct smr_spv *module)
 {
     for (uint32_t i = 0; i < module->n_insts; i++)
@@ -190,8 +199,8 @@ static void translate(struct smr_clc *c, uint32_t n_bindings)
 {
     const struct smr_spv *m = c->module;
     if (c->push_size)
-        smr_string_printf(&c->head, "typedef struct {\n    uint w[%u];\n} push_constants;\n",
-                          c->push_size / 4);
+        smr_string_printf(&c->head, "typedef struct {\n    uint w[%u];\n} %spush_constants;\n",
+                          c->push_size / 4, c->prefix);
     smr_clc_constant_macros(c);
     smr_clc_find_globals(c);
     for (uint32_t g = 0; g < c->n_globals && !c->failed; g++)
@@ -206,47 +215,73 @@ static void translate(struct smr_clc *c, uint32_t n_bindings)
         smr_clc_function(c, entry, n_bindings);
 }
 
+static void add_prelude(struct smr_string *text)
+{
+    static const char *const parts[] = {prelude_barriers, prelude_halves, prelude_packing,
+                                        prelude_division, prelude_sized,  prelude_lanes};
+    for (size_t i = 0; i < SMR_COUNT(parts); i++)
+        smr_string_add(text, parts[i], strlen(parts[i]));
+}
+
+void smr_cl_chain_prelude(struct smr_string *text)
+{
+    add_prelude(text);
+    smr_string_add(text, prelude_chain, sizeof prelude_chain - 1);
+}
+
 static bool put_together(struct smr_clc *c, struct smr_string *text)
 {
-    const struct {
-        const char *data;
-        size_t size;
-    } parts[] = {
-        {prelude_barriers, sizeof prelude_barriers - 1},
-        {prelude_halves, sizeof prelude_halves - 1},
-        {prelude_packing, sizeof prelude_packing - 1},
-        {prelude_division, sizeof prelude_division - 1},
-        {prelude_sized, sizeof prelude_sized - 1},
-        {prelude_lanes, sizeof prelude_lanes - 1},
-        {c->subgroups ? prelude_subgroups : NULL, c->subgroups ? sizeof prelude_subgroups - 1 : 0},
-        {c->byte_dots ? prelude_byte_dots : NULL, c->byte_dots ? sizeof prelude_byte_dots - 1 : 0},
-        {c->head.data, c->head.size},
-        {c->functions.data, c->functions.size},
-    };
     if (uses_double(c->module))
         smr_string_printf(text, "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n");
     if (c->module->no_contraction)
         smr_string_printf(text, "#pragma OPENCL FP_CONTRACT OFF\n");
-    for (size_t i = 0; i < SMR_COUNT(parts); i++)
-        if (parts[i].size)
-            smr_string_add(text, parts[i].data, parts[i].size);
+    if (!smr_clc_chained(c))
+        add_prelude(text);
+    if (c->subgroups)
+        smr_string_add(text, prelude_subgroups, sizeof prelude_subgroups - 1);
+    if (c->byte_dots)
+        smr_string_add(text, prelude_byte_dots, sizeof prelude_byte_dots - 1);
+    if (c->head.size)
+        smr_string_add(text, c->head.data, c->head.size);
+    smr_string_add(text, c->functions.data, c->functions.size);
     return !text->failed;
 }
 
-bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *spirv, size_t size,
-                      uint32_t n_bindings, uint32_t push_size, struct smr_string *text,
-                      struct smr_cl_traits *traits)
+static void find_traits(const struct smr_clc *c, struct smr_cl_traits *traits)
+{
+    const struct smr_spv *m = c->module;
+    const struct smr_spv_inst *size = m->workgroup_size ? smr_spv_def(m, m->workgroup_size) : NULL;
+    *traits = (struct smr_cl_traits){.precise = m->no_contraction,
+                                     .subgroups = c->subgroups,
+                                     .byte_dots = c->byte_dots,
+                                     .shared_atomics = c->shared_atomics};
+    for (uint32_t i = 0; i < 3; i++) {
+        uint64_t value = m->local_size[i];
+        traits->local_constant[i] = UINT32_MAX;
+        if (size && size->n_args == 3) {
+            smr_spv_decoration(m, size->args[i], SMR_SPV_WHOLE, SMR_SPV_SPEC_ID,
+                               &traits->local_constant[i]);
+            value = smr_spv_def(m, size->args[i])->args[0];
+        }
+        traits->local[i] = (uint32_t)value;
+    }
+}
+
+// `function`: its name; "": a kernel.
+static bool translate_as(smr_context *context, const char *name, const char *function,
+                         const uint32_t *spirv, size_t size, uint32_t n_bindings,
+                         uint32_t push_size, struct smr_string *text, struct smr_cl_traits *traits)
 {
     struct smr_spv module;
-    struct smr_clc c = {.context = context, .module = &module, .push_size = push_size};
+    struct smr_clc c = {
+        .context = context, .module = &module, .push_size = push_size, .prefix = function};
     smr_arena_init(&c.arena, context);
     smr_string_init(&c.head, context);
     smr_string_init(&c.functions, context);
     bool done = smr_spv_read(context, name, spirv, size / 4, &module) && start(&c);
     if (done) {
         translate(&c, n_bindings);
-        *traits = (struct smr_cl_traits){
-            .precise = module.no_contraction, .subgroups = c.subgroups, .byte_dots = c.byte_dots};
+        find_traits(&c, traits);
         done = !c.failed && !c.head.failed && !c.functions.failed && put_together(&c, text);
     }
     smr_string_finish(&c.head);
@@ -254,4 +289,19 @@ bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *sp
     smr_arena_finish(&c.arena);
     smr_spv_finish(&module);
     return done;
+}
+
+bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *spirv, size_t size,
+                      uint32_t n_bindings, uint32_t push_size, struct smr_string *text,
+                      struct smr_cl_traits *traits)
+{
+    return translate_as(context, name, "", spirv, size, n_bindings, push_size, text, traits);
+}
+
+bool smr_cl_translate_function(smr_context *context, const char *function, const uint32_t *spirv,
+                               size_t size, uint32_t n_bindings, uint32_t push_size,
+                               struct smr_string *text, struct smr_cl_traits *traits)
+{
+    return translate_as(context, function, function, spirv, size, n_bindings, push_size, text,
+                        traits);
 }

@@ -6,6 +6,8 @@
 // an attribute. SMR_CPU must be defined where invocations run one after the other (clc.h says why).
 // SMR_HALF_BITS may be defined where numbers too small to be normal are kept: halves are then
 // converted by shifts, which processors do faster than vload_half().
+//
+// A shader can also become a function, for a program that has several of them (chain.h).
 #pragma once
 
 #include "base/base.h"
@@ -20,6 +22,9 @@ struct smr_cl_traits { // of a text
     // It has dot products of bytes, which cl_khr_integer_dot_product makes fast where the language is
     // OpenCL C 3.0.
     bool byte_dots;
+    bool shared_atomics; // there are atomic operations on shared memory: it can be no function
+    // Invocations of a workgroup, unless a specialisation constant says it: its number, or UINT32_MAX.
+    uint32_t local[3], local_constant[3];
 };
 
 // Append the text to `text`. An error names the kernel and what is not supported. May be called from
@@ -27,3 +32,12 @@ struct smr_cl_traits { // of a text
 bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *spirv, size_t size,
                       uint32_t n_bindings, uint32_t push_size, struct smr_string *text,
                       struct smr_cl_traits *traits);
+
+// Append a function that does what one workgroup of the kernel does, where that has one invocation:
+//   void FUNCTION(const smr_place *at, buffers..., const FUNCTIONpush_constants push)
+// `at` says which workgroup. What else the text defines begins with FUNCTION too, but for the macros
+// SPECN. Before it must come what smr_cl_chain_prelude() appends.
+bool smr_cl_translate_function(smr_context *context, const char *function, const uint32_t *spirv,
+                               size_t size, uint32_t n_bindings, uint32_t push_size,
+                               struct smr_string *text, struct smr_cl_traits *traits);
+void smr_cl_chain_prelude(struct smr_string *text);

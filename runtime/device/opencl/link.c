@@ -1,0 +1,316 @@
+// link.c - programs that have several kernels as functions: cl.h says why.
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/opencl/cl.h"
+
+// ---- the text -----------------------------------------------------------------------------------
+
+// What follows the functions. struct smr_cl_stage is the host's side of smr_stage. A thread that waits
+// does so awake, for a stage takes microseconds; but when others want the processor, it may be who it
+// waits for that is kept from it, so that before long it lets them: sched_yield(2).
+static const char text_stages[] =
+    "typedef struct {\n"
+    "    uint function, begin, end, after, share, groups[3];\n"
+    "    ulong bindings[8];\n"
+    "    uint push[32];\n"
+    "} smr_stage;\n"
+    "#define smr_call(name, ...) \\\n"
+    "    for (uint g = first; g < last; g++) { \\\n"
+    "        const uint row = g / stage->groups[0]; \\\n"
+    "        const smr_place at = {{g % stage->groups[0], row % stage->groups[1], \\\n"
+    "                               row / stage->groups[1]}, \\\n"
+    "                              {stage->groups[0], stage->groups[1], stage->groups[2]}}; \\\n"
+    "        name(&at, __VA_ARGS__); \\\n"
+    "    }\n"
+    "#define smr_buffer(i) (__global void *)stage->bindings[i]\n"
+    "static void smr_relax(const uint n)\n"
+    "{\n"
+    "#if defined(__x86_64__)\n"
+    "    __builtin_ia32_pause();\n"
+    "#elif defined(__aarch64__)\n"
+    "    __asm__ volatile(\"yield\");\n"
+    "#endif\n"
+    "    if (n < 256 || n % 16) return;\n"
+    "#if defined(__linux__) && defined(__x86_64__)\n"
+    "    long number = 24;\n"
+    "    __asm__ volatile(\"syscall\" : \"+a\"(number) : : \"rcx\", \"r11\", \"memory\");\n"
+    "#elif defined(__linux__) && defined(__aarch64__)\n"
+    "    register long number __asm__(\"x8\") = 124;\n"
+    "    register long result __asm__(\"x0\");\n"
+    "    __asm__ volatile(\"svc 0\" : \"=r\"(result) : \"r\"(number) : \"memory\");\n"
+    "#endif\n"
+    "}\n"
+    "smr_static SMR_WIDE void smr_run(__global const smr_stage *const stage, const uint first,\n"
+    "                                 const uint last)\n"
+    "{\n"
+    "    switch (stage->function) {\n";
+
+// Counters: tickets taken, and 32 words on tickets done. Without stages it tells where it finds the
+// counters, which must be where the host has them: stages hold the host's addresses.
+static const char text_kernel[] =
+    "    }\n"
+    "}\n"
+    "__kernel SMR_WIDE __attribute__((reqd_work_group_size(1, 1, 1)))\n"
+    "void samara(__global const smr_stage *const stages, uint s, const uint end,\n"
+    "            __global uint *const all_counters, const uint counters_at)\n"
+    "{\n"
+    "    __global uint *const taken = all_counters + counters_at, *const done = taken + 32;\n"
+    "    if (s == end) *(__global ulong *)taken = (ulong)taken;\n"
+    "    while (s < end) {\n"
+    "        const uint ticket = __atomic_fetch_add(taken, 1u, __ATOMIC_RELAXED);\n"
+    "        while (s < end && ticket >= stages[s].end) s++;\n"
+    "        if (s == end) break;\n"
+    "        __global const smr_stage *const stage = &stages[s];\n"
+    "        const uint n = stage->groups[0] * stage->groups[1] * stage->groups[2];\n"
+    "        const uint first = (ticket - stage->begin) * stage->share;\n"
+    "        for (uint i = 0; __atomic_load_n(done, __ATOMIC_ACQUIRE) < stage->after; i++)\n"
+    "            smr_relax(i);\n"
+    "        smr_run(stage, first, min(first + stage->share, n));\n"
+    "        __atomic_fetch_add(done, 1u, __ATOMIC_ACQ_REL);\n"
+    "    }\n"
+    "}\n";
+
+static void add_case(struct smr_string *text, const smr_kernel *kernel, size_t index)
+{
+    const struct smr_cl_kernel *impl = kernel->impl;
+    smr_string_printf(text, "    case %zu: smr_call(%s", index, impl->function);
+    for (uint32_t i = 0; i < kernel->n_bindings; i++)
+        smr_string_printf(text, ", smr_buffer(%u)", i);
+    if (kernel->push_size)
+        smr_string_printf(text, ", *(__global const %spush_constants *)stage->push",
+                          impl->function);
+    smr_string_printf(text, ") break;\n");
+}
+
+static bool write_text(struct smr_string *text, smr_kernel *const *kernels, size_t n)
+{
+    smr_cl_chain_prelude(text);
+    for (size_t i = 0; i < n; i++) {
+        const struct smr_cl_kernel *impl = kernels[i]->impl;
+        smr_string_add(text, impl->text.data, impl->text.size);
+    }
+    smr_string_add(text, text_stages, sizeof text_stages - 1);
+    for (size_t i = 0; i < n; i++)
+        add_case(text, kernels[i], i);
+    smr_string_add(text, text_kernel, sizeof text_kernel - 1);
+    return !text->failed;
+}
+
+// ---- compiling ----------------------------------------------------------------------------------
+
+cl_kernel smr_cl_linked_kernel(struct smr_cl_device *device, const struct smr_cl_linked *linked,
+                               cl_mem stages, const uint32_t range[2], cl_mem counters,
+                               uint32_t counters_at)
+{
+    cl_int code = CL_SUCCESS;
+    const char *what = "clCreateKernel";
+    cl_kernel kernel = device->cl.clCreateKernel(linked->program, "samara", &code);
+    const struct {
+        size_t size;
+        const void *value;
+    } args[] = {{sizeof stages, &stages},
+                {sizeof range[0], &range[0]},
+                {sizeof range[1], &range[1]},
+                {sizeof counters, &counters},
+                {sizeof counters_at, &counters_at}};
+    for (cl_uint i = 0; i < SMR_COUNT(args) && code == CL_SUCCESS; i++) {
+        what = "clSetKernelArg";
+        code = device->cl.clSetKernelArg(kernel, i, args[i].size, args[i].value);
+    }
+    if (code == CL_SUCCESS)
+        return kernel;
+    smr_cl_fail(&device->base, code, what, "linked kernels");
+    if (kernel)
+        device->cl.clReleaseKernel(kernel);
+    return NULL;
+}
+
+cl_int smr_cl_linked_enqueue(struct smr_cl_device *device, cl_command_queue queue, cl_kernel kernel)
+{
+    const size_t global[3] = {smr_max_u32(1, device->base.info.n_threads), 1, 1};
+    const size_t local[3] = {1, 1, 1};
+    return device->cl.clEnqueueNDRangeKernel(queue, kernel, 3, NULL, global, local, 0, NULL, NULL);
+}
+
+// See that kernels find buffers where the host does; if not, there are to be no functions any more.
+static bool check_addresses(struct smr_cl_device *device, const struct smr_cl_linked *linked)
+{
+    static const uint32_t none[2] = {0, 0};
+    const uint64_t *seen = NULL;
+    smr_buffer *buffer =
+        smr_buffer_create(&device->base, &(struct smr_buffer_params){4096, SMR_MEMORY_READBACK,
+                                                                     "addresses of the device"});
+    cl_mem mem = buffer ? ((struct smr_cl_buffer *)buffer->impl)->mem : NULL;
+    cl_kernel kernel = mem ? smr_cl_linked_kernel(device, linked, mem, none, mem, 0) : NULL;
+    if (kernel && smr_cl_linked_enqueue(device, device->queue, kernel) == CL_SUCCESS &&
+        device->cl.clFinish(device->queue) == CL_SUCCESS)
+        seen = smr_buffer_data(buffer);
+    device->functions = seen && *seen == (uint64_t)(uintptr_t)seen;
+    device->checked = device->functions;
+    if (kernel)
+        device->cl.clReleaseKernel(kernel);
+    smr_buffer_destroy(buffer);
+    return device->functions ||
+           smr_fail(device->base.context, SMR_ERROR_DEVICE,
+                    "device %s (%s) says that it shares memory with the host, and has other "
+                    "addresses",
+                    device->base.info.id, device->base.info.driver);
+}
+
+static bool make_program(struct smr_cl_device *device, struct smr_cl_linked *linked,
+                         smr_kernel *const *kernels)
+{
+    smr_context *context = device->base.context;
+    char why[SMR_CL_MOST_LOG];
+    struct smr_string text, options;
+    smr_string_init(&text, context);
+    smr_string_init(&options, context);
+    smr_cl_write_options(device, &(struct smr_cl_traits){.precise = false}, &options);
+    bool done = write_text(&text, kernels, linked->n_functions) && !options.failed;
+    if (done) {
+        const struct smr_key key = smr_cl_program_key(device, options.data, &text);
+        const uint64_t begin = smr_time_ns();
+        smr_cl_hold_signals();
+        linked->program = smr_cl_program_load(device, key, options.data);
+        const bool kept = linked->program;
+        if (!kept)
+            linked->program = smr_cl_program_compile(device, &text, options.data, why);
+        if (linked->program && !kept)
+            smr_cl_program_save(device, key, linked->program);
+        smr_cl_release_signals();
+        done = linked->program;
+        smr_log(context, SMR_LOG_DEBUG, "program of %zu kernels: %s, in %.2f s",
+                linked->n_functions,
+                kept   ? "kept"
+                : done ? "compiled"
+                       : "not compiled",
+                (double)(smr_time_ns() - begin) * 1e-9);
+        if (!done)
+            smr_fail(context, SMR_ERROR_DEVICE,
+                     "kernel %s%s: device %s (%s) does not compile it (%s)", kernels[0]->name,
+                     linked->n_functions > 1 ? " or another one" : "", device->base.info.id,
+                     device->base.info.driver, why);
+    }
+    smr_string_finish(&text);
+    smr_string_finish(&options);
+    return done && (device->checked || check_addresses(device, linked));
+}
+
+// ---- which functions a program has ----------------------------------------------------------------
+
+uint32_t smr_cl_linked_index(const struct smr_cl_linked *linked, const smr_kernel *kernel)
+{
+    const char *name = ((const struct smr_cl_kernel *)kernel->impl)->function;
+    for (uint32_t i = 0; i < linked->n_functions; i++)
+        if (!strcmp(linked->functions[i].name, name))
+            return i;
+    return UINT32_MAX;
+}
+
+static bool has_all(const struct smr_cl_linked *linked, smr_kernel *const *kernels, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (smr_cl_linked_index(linked, kernels[i]) == UINT32_MAX)
+            return false;
+    return true;
+}
+
+static int compare_kernels(const void *a, const void *b)
+{
+    const struct smr_cl_kernel *x = (*(smr_kernel *const *)a)->impl;
+    const struct smr_cl_kernel *y = (*(smr_kernel *const *)b)->impl;
+    return strcmp(x->function, y->function);
+}
+
+// Sorted by name, each once: the same kernels make the same text. Returns how many there are.
+static size_t sort(smr_kernel **kernels, size_t n)
+{
+    size_t n_kept = 0;
+    qsort(kernels, n, sizeof *kernels, compare_kernels);
+    for (size_t i = 0; i < n; i++)
+        if (!n_kept || compare_kernels(&kernels[i], &kernels[n_kept - 1]))
+            kernels[n_kept++] = kernels[i];
+    return n_kept;
+}
+
+static void destroy(struct smr_cl_device *device, struct smr_cl_linked *linked)
+{
+    if (linked->program)
+        device->cl.clReleaseProgram(linked->program);
+    smr_free(device->base.context, linked->functions);
+    smr_free(device->base.context, linked);
+}
+
+static bool create(struct smr_cl_device *device, smr_kernel *const *kernels, size_t n)
+{
+    smr_context *context = device->base.context;
+    struct smr_cl_linked *linked = smr_alloc(context, 1, sizeof *linked, "linked kernels");
+    if (!linked)
+        return false;
+    linked->n_functions = n;
+    linked->functions = smr_alloc(context, n, sizeof *linked->functions, "linked kernels");
+    for (size_t i = 0; i < n && linked->functions; i++)
+        memcpy(linked->functions[i].name, ((struct smr_cl_kernel *)kernels[i]->impl)->function,
+               sizeof linked->functions[i].name);
+    if (!linked->functions || !make_program(device, linked, kernels)) {
+        destroy(device, linked);
+        return false;
+    }
+    linked->next = device->linked;
+    device->linked = linked;
+    return true;
+}
+
+const struct smr_cl_linked *smr_cl_linked_with(const struct smr_cl_device *device,
+                                               const smr_kernel *kernel,
+                                               const struct smr_cl_linked *after)
+{
+    const struct smr_cl_linked *linked = after ? after->next : device->linked;
+    while (linked && smr_cl_linked_index(linked, kernel) == UINT32_MAX)
+        linked = linked->next;
+    return linked;
+}
+
+bool smr_cl_link(struct smr_cl_device *device, smr_kernel **kernels, size_t n)
+{
+    n = sort(kernels, n);
+    for (struct smr_cl_linked *linked = device->linked; linked; linked = linked->next)
+        if (has_all(linked, kernels, n))
+            return true;
+    return create(device, kernels, n);
+}
+
+bool smr_cl_link_missing(struct smr_cl_device *device, smr_kernel **kernels, size_t n)
+{
+    size_t n_missing = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!smr_cl_linked_with(device, kernels[i], NULL))
+            kernels[n_missing++] = kernels[i];
+    return !n_missing || smr_cl_link(device, kernels, n_missing);
+}
+
+void smr_cl_unlink(struct smr_cl_device *device, const smr_kernel *kernel)
+{
+    for (struct smr_cl_linked **at = &device->linked, *linked; (linked = *at);) {
+        if (kernel && smr_cl_linked_index(linked, kernel) == UINT32_MAX) {
+            at = &linked->next;
+            continue;
+        }
+        *at = linked->next;
+        destroy(device, linked);
+    }
+}
+
+bool smr_cl_kernels_compile(smr_device *device, smr_kernel *const *kernels, size_t n)
+{
+    smr_kernel **functions =
+        smr_alloc(device->context, n, sizeof(smr_kernel *), "kernels to be linked");
+    size_t n_functions = 0;
+    for (size_t i = 0; functions && i < n; i++)
+        if (smr_cl_is_function(kernels[i]))
+            functions[n_functions++] = kernels[i];
+    bool done = functions && smr_cl_link_missing(smr_cl_device(device), functions, n_functions);
+    smr_free(device->context, (void *)functions);
+    return done;
+}

@@ -417,8 +417,8 @@ static bool compile_alone(struct smr_kernel_set *set, struct entry *entry)
     return false;
 }
 
-// Compile all that is not yet. Where that fails each goes alone; a variant on trial may be left
-// without a kernel.
+// Compile all that is not yet. Where that fails each goes alone; what is on trial may be left without
+// a kernel.
 static bool compile_together(struct smr_kernel_set *set)
 {
     smr_kernel **kernels =
@@ -432,7 +432,7 @@ static bool compile_together(struct smr_kernel_set *set)
     for (uint32_t i = 0; i < set->n_entries && !together; i++) {
         struct entry *entry = set->entries[i];
         smr_context_clear_error(set->context);
-        if (entry->kernel && !compile_alone(set, entry) && !(entry->on_trial && entry->key.variant))
+        if (entry->kernel && !compile_alone(set, entry) && !entry->on_trial)
             return false;
     }
     return true;

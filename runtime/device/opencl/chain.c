@@ -28,6 +28,9 @@ struct smr_cl_stage {
 bool smr_cl_chain_add(smr_context *context, struct smr_cl_chain *chain, smr_kernel *kernel,
                       const struct smr_args *args, bool waits)
 {
+    if ((uint64_t)args->groups[0] * args->groups[1] > UINT32_MAX / args->groups[2])
+        return smr_fail(context, SMR_ERROR, "kernel %s: %u x %u x %u workgroups are more than 2^32",
+                        kernel->name, args->groups[0], args->groups[1], args->groups[2]);
     if (chain->n_steps == chain->capacity) {
         size_t capacity = chain->capacity ? 2 * chain->capacity : 16;
         struct smr_cl_step *steps =

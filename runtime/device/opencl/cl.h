@@ -261,7 +261,8 @@ void smr_cl_write_options(const struct smr_cl_device *device, const struct smr_c
 // many of its threads really run.
 //
 // The table holds addresses of the host's, which such a device has in common with it. Whether it does
-// is checked, once.
+// is checked, once. Where it does not, or where a function does not compile alone, the kernels that
+// are made from then on are programs again.
 
 struct smr_cl_linked { // a program of functions
     struct smr_cl_linked *next;

@@ -186,6 +186,9 @@ static bool make_program(struct smr_cl_device *device, struct smr_cl_linked *lin
                 : done ? "compiled"
                        : "not compiled",
                 (double)(smr_time_ns() - begin) * 1e-9);
+        // Perhaps it is what is around the function that the driver does not know.
+        if (!done && linked->n_functions == 1)
+            device->functions = false;
         if (!done)
             smr_fail(context, SMR_ERROR_DEVICE,
                      "kernel %s%s: device %s (%s) does not compile it (%s)", kernels[0]->name,

@@ -109,10 +109,10 @@ cl_kernel smr_cl_linked_kernel(struct smr_cl_device *device, const struct smr_cl
     const struct {
         size_t size;
         const void *value;
-    } args[] = {{sizeof stages, &stages},
+    } args[] = {{sizeof(cl_mem), &stages},
                 {sizeof range[0], &range[0]},
                 {sizeof range[1], &range[1]},
-                {sizeof counters, &counters},
+                {sizeof(cl_mem), &counters},
                 {sizeof counters_at, &counters_at}};
     for (cl_uint i = 0; i < SMR_COUNT(args) && code == CL_SUCCESS; i++) {
         what = "clSetKernelArg";
@@ -230,7 +230,7 @@ static int compare_kernels(const void *a, const void *b)
 static size_t sort(smr_kernel **kernels, size_t n)
 {
     size_t n_kept = 0;
-    qsort(kernels, n, sizeof *kernels, compare_kernels);
+    qsort(kernels, n, sizeof(smr_kernel *), compare_kernels);
     for (size_t i = 0; i < n; i++)
         if (!n_kept || compare_kernels(&kernels[i], &kernels[n_kept - 1]))
             kernels[n_kept++] = kernels[i];

@@ -283,19 +283,13 @@ static const char *load_push(struct smr_clc *c, const struct smr_clc_pointer *p)
 
 static const char *load_builtin(struct smr_clc *c, const struct smr_clc_pointer *p)
 {
-    static const char *const names[] = {
-        [SMR_SPV_NUM_WORKGROUPS - 24] = "get_num_groups",
-        [SMR_SPV_WORKGROUP_SIZE - 24] = "get_local_size",
-        [SMR_SPV_WORKGROUP_ID - 24] = "get_group_id",
-        [SMR_SPV_LOCAL_INVOCATION_ID - 24] = "get_local_id",
-        [SMR_SPV_GLOBAL_INVOCATION_ID - 24] = "get_global_id",
-    };
-    static const char *const chained[] = {
-        [SMR_SPV_NUM_WORKGROUPS - 24] = "smr_num_groups",
-        [SMR_SPV_WORKGROUP_SIZE - 24] = "smr_one",
-        [SMR_SPV_WORKGROUP_ID - 24] = "smr_group_id",
-        [SMR_SPV_LOCAL_INVOCATION_ID - 24] = "smr_zero",
-        [SMR_SPV_GLOBAL_INVOCATION_ID - 24] = "smr_group_id",
+    static const char *const names[][2] = {
+        // of a kernel, of a function of a chain
+        [SMR_SPV_NUM_WORKGROUPS - 24] = {"get_num_groups", "smr_num_groups"},
+        [SMR_SPV_WORKGROUP_SIZE - 24] = {"get_local_size", "smr_one"},
+        [SMR_SPV_WORKGROUP_ID - 24] = {"get_group_id", "smr_group_id"},
+        [SMR_SPV_LOCAL_INVOCATION_ID - 24] = {"get_local_id", "smr_zero"},
+        [SMR_SPV_GLOBAL_INVOCATION_ID - 24] = {"get_global_id", "smr_group_id"},
     };
     if (p->offset == SMR_SPV_LOCAL_INVOCATION_INDEX && smr_clc_chained(c))
         return "0u";
@@ -306,7 +300,7 @@ static const char *load_builtin(struct smr_clc *c, const struct smr_clc_pointer 
         const char *input = smr_clc_subgroup_input(c, p->offset);
         return input ? input : "0";
     }
-    const char *name = (smr_clc_chained(c) ? chained : names)[p->offset - 24];
+    const char *name = names[p->offset - 24][smr_clc_chained(c)];
     if (p->dynamic)
         return smr_clc_text(c, "((uint)%s(%s))", name, p->dynamic);
     return smr_clc_text(c, "((uint3)((uint)%s(0), (uint)%s(1), (uint)%s(2)))", name, name, name);

@@ -1,6 +1,7 @@
 // device.c - opening a device: its limits, a context, queues; waiting.
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,6 +98,22 @@ static uint32_t at_most(uint64_t value, uint32_t most)
     return value < most ? (uint32_t)value : most;
 }
 
+// Whether kernels of a processor can be functions of programs as link.c makes them: it takes pointers
+// in buffers and atomics on what others see (OpenCL 2.0 and later; specification, 4.2), and inline
+// assembly, on which PoCL 6.0 aborts in a pass of its own. 3.1 does not; those between were not tried.
+static bool may_have_functions(const struct smr_cl_device *device)
+{
+    static const char pocl[] = "Portable Computing Language ";
+    enum { LATEST_POCL = 3 };
+    const char *driver = device->base.info.driver;
+    const cl_ulong shared = 1 << 1 | 1 << 3; // CL_DEVICE_SVM_FINE_GRAIN_BUFFER, _ATOMICS
+    const cl_device_info svm_capabilities = 0x1053;
+    if (!strncmp(driver, pocl, strlen(pocl)) &&
+        strtol(driver + strlen(pocl), NULL, 10) > LATEST_POCL)
+        return false;
+    return (smr_cl_device_number(&device->cl, device->id, svm_capabilities) & shared) == shared;
+}
+
 static void fill_limits(struct smr_cl_device *device, enum smr_device_type type)
 {
     const struct smr_cl_table *cl = &device->cl;
@@ -134,11 +151,7 @@ static void fill_limits(struct smr_cl_device *device, enum smr_device_type type)
         limits->capabilities |= SMR_CAP_INT_DOT;
     if (device->timed_queue)
         limits->capabilities |= SMR_CAP_TIMESTAMPS;
-    // Pointers in buffers, and atomics on what others see (OpenCL 2.0 and later; specification, 4.2).
-    const cl_ulong shared = 1 << 1 | 1 << 3; // CL_DEVICE_SVM_FINE_GRAIN_BUFFER, _ATOMICS
-    const cl_device_info svm_capabilities = 0x1053;
-    device->functions =
-        device->cpu && (smr_cl_device_number(cl, device->id, svm_capabilities) & shared) == shared;
+    device->functions = device->cpu && may_have_functions(device);
     limits->unified_memory = device->cpu;
     limits->cpu = device->cpu;
     uint64_t width = smr_cl_device_number(cl, device->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);

@@ -121,7 +121,7 @@ bool smr_clc_has_barrier(const struct smr_clc *c, const struct smr_spv_inst *ins
 {
     if (inst->op == SMR_SPV_ControlBarrier || smr_clc_is_subgroup_op(inst->op))
         return !smr_clc_chained(c);
-    return (inst->op == SMR_SPV_FunctionCall && c->barriers[c->module->ids[inst->args[0]].block]);
+    return inst->op == SMR_SPV_FunctionCall && c->barriers[c->module->ids[inst->args[0]].block];
 }
 
 // What a function uses itself.
@@ -130,8 +130,7 @@ static void note_uses(struct smr_clc *c, const struct smr_spv_block *block)
     bool *uses = c->uses + (size_t)block->function * c->n_globals;
     for (uint32_t i = block->begin; i < block->end; i++) {
         const struct smr_spv_inst *inst = &c->module->insts[i];
-        if ((inst->op == SMR_SPV_ControlBarrier || smr_clc_is_subgroup_op(inst->op)) &&
-            !smr_clc_chained(c))
+        if (smr_clc_has_barrier(c, inst))
             c->barriers[block->function] = true;
         for (uint32_t k = 0; k < inst->n_args; k++)
             for (uint32_t g = 0; g < c->n_globals; g++)
@@ -457,7 +456,7 @@ static const char *workgroup_size(struct smr_clc *c)
 
 static void kernel_signature(struct smr_clc *c, uint32_t n_bindings)
 {
-    uint32_t n_before = 0;
+    uint32_t n_before = smr_clc_chained(c);
     if (smr_clc_chained(c))
         add_text(c, &c->functions,
                  smr_clc_text(c, "smr_static SMR_WIDE void %s(%s", c->prefix, chain_parameter));
@@ -467,7 +466,6 @@ static void kernel_signature(struct smr_clc *c, uint32_t n_bindings)
                               "__kernel SMR_WIDE __attribute__((reqd_work_group_size(%s)))\n"
                               "void samara(",
                               workgroup_size(c)));
-    n_before += smr_clc_chained(c);
     for (uint32_t b = 0; b < n_bindings; b++) {
         const char *text = NULL;
         for (uint32_t g = 0; g < c->n_globals && !text; g++)

@@ -11,11 +11,11 @@ const struct shape shapes[N_SHAPES] = {
     {8192, 28672, 128256, 64, 8, 128, 8},   {2048, 5632, 32000, 8, 8, 80, 16},
 };
 
-void model_push(enum smr_kernel_id id, const struct shape *m, union push *push)
+void model_push(enum smr_kernel_id id, const struct shape *m, union smr_push *push)
 {
     const uint32_t width = m->n_heads * m->head_dim, kv_width = m->n_kv_heads * m->head_dim;
     const uint32_t n_splits = m->n_rows == 1 ? 4 : 1;
-    *push = (union push){.embed = {0}};
+    *push = (union smr_push){.embed = {0}};
     switch (id) {
     case SMR_KERNEL_EMBED:
         push->embed = (struct smr_embed_push){.n_cols = m->n_embd,
@@ -71,7 +71,7 @@ void model_push(enum smr_kernel_id id, const struct shape *m, union push *push)
                                                       .flags = m->n_rows == 37 ? 3 : 0};
         break;
     case SMR_KERNEL_ATTENTION_MERGE:
-        push->merge =
+        push->attention_merge =
             (struct smr_attention_merge_push){m->n_rows, m->n_heads, m->head_dim, 4, width};
         break;
     case SMR_KERNEL_ACTIVATE:

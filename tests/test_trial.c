@@ -110,7 +110,7 @@ static const struct smr_limits devices[] = {
 
 // Every kernel that a model may choose has a case, which chooses the same and is small.
 static void check_cases(smr_device *device, const struct smr_kernel_key *key,
-                        const union push *push)
+                        const union smr_push *push)
 {
     struct smr_trial_push memory;
     struct smr_case_params params;
@@ -144,7 +144,7 @@ static void every_kernel_has_cases(void **state)
     for (size_t i = 0; i < SMR_COUNT(devices) * N_SHAPES * SMR_N_KERNELS; i++) {
         const enum smr_kernel_id id = (enum smr_kernel_id)(i % SMR_N_KERNELS);
         const struct smr_kernel_desc *desc = smr_kernel_desc(id);
-        union push push;
+        union smr_push push;
         device->limits = devices[i / SMR_N_KERNELS / N_SHAPES];
         model_push(id, &shapes[i / SMR_N_KERNELS % N_SHAPES], &push);
         for (uint32_t j = 0; j < desc->n_types * desc->n_variants; j++) {
@@ -169,7 +169,7 @@ struct tally {
 
 // Build `key` anew on trial. Whether something was said.
 static bool complains(smr_device *device, struct record *record, const struct smr_kernel_key *key,
-                      const union push *push)
+                      const union smr_push *push)
 {
     static uint32_t n;
     // Another driver version each time, so that no verdict is kept, and SPIR-V is.
@@ -189,7 +189,7 @@ static bool complains(smr_device *device, struct record *record, const struct sm
 }
 
 static void try_bugs(smr_device *device, struct record *record, const struct smr_kernel_key *key,
-                     const union push *push, struct tally *tally)
+                     const union smr_push *push, struct tally *tally)
 {
     const struct smr_kernel_desc *desc = smr_kernel_desc(key->id);
     driver.victim = NULL;
@@ -221,7 +221,7 @@ static void try_bugs(smr_device *device, struct record *record, const struct smr
 
 // Long code is tried on a device that would not choose it.
 static bool variant_key(smr_device *device, enum smr_kernel_id id, enum smr_type type,
-                        uint32_t variant, const union push *push, struct smr_kernel_key *key)
+                        uint32_t variant, const union smr_push *push, struct smr_kernel_key *key)
 {
     if (smr_kernel_variant_key(device, id, type, variant, push, key))
         return true;
@@ -250,7 +250,7 @@ static void most_bugs_are_noticed(void **state)
                                                        : SMR_F32;
         for (uint32_t variant = 0; variant < desc->n_variants; variant++) {
             struct tally tally = {0};
-            union push push;
+            union smr_push push;
             struct smr_kernel_key key;
             device->limits = limits;
             model_push(id, &shapes[id == SMR_KERNEL_MATVEC ? 2 : 3], &push);
@@ -358,7 +358,7 @@ static const char *tuned_variant(void)
     smr_device *device = smr_device_open(context, device_name);
     struct smr_kernel_set *set = smr_kernel_set_create(device, SMR_KERNELS_TUNED);
     struct smr_kernel_key key;
-    union push push;
+    union smr_push push;
     model_push(SMR_KERNEL_MATMUL, &shapes[3], &push);
     assert_true(smr_kernel_choose(set, SMR_KERNEL_MATMUL, SMR_Q8_0, &push, &key));
     snprintf(name, sizeof name, "%s", smr_kernel_desc(key.id)->variants[key.variant].name);
@@ -500,7 +500,7 @@ static void damaged_verdicts_are_ignored(void **state)
     smr_context *context = recording_context(&record, cache.path);
     smr_device *device = smr_device_open(context, device_name);
     for (size_t i = 0; i <= SMR_COUNT(damages); i++) {
-        union push push;
+        union smr_push push;
         struct smr_kernel_key key;
         struct smr_kernel_set *set = smr_kernel_set_create(device, SMR_KERNELS_PLAIN);
         model_push(SMR_KERNEL_ACTIVATE, &shapes[0], &push);
@@ -522,7 +522,7 @@ static void damaged_verdicts_are_ignored(void **state)
 
 static bool build_on_trial(smr_device *device)
 {
-    union push push;
+    union smr_push push;
     struct smr_kernel_key key;
     struct smr_kernel_set *set = smr_kernel_set_create(device, SMR_KERNELS_PLAIN);
     model_push(SMR_KERNEL_ACTIVATE, &shapes[0], &push);

@@ -346,6 +346,30 @@ struct smr_probe_math_push {
     float factor, addend;
 };
 
+// Room for those of any kernel.
+union smr_push {
+    uint32_t words[SMR_MAX_PUSH_SIZE / 4];
+    struct smr_embed_push embed;
+    struct smr_norm_push norm;
+    struct smr_norm_add_norm_push norm_add_norm;
+    struct smr_matmul_push matmul;
+    struct smr_rope_store_push rope_store;
+    struct smr_attention_push attention;
+    struct smr_attention_merge_push attention_merge;
+    struct smr_activate_push activate;
+    struct smr_reduce_push reduce;
+    struct smr_copy_pages_push copy_pages;
+    struct smr_pick_push pick;
+    struct smr_penalise_push penalise;
+    struct smr_sample_push sample;
+    struct smr_route_push route;
+    struct smr_experts_push experts;
+    struct smr_combine_push combine;
+    struct smr_quantize_push quantize;
+    struct smr_probe_read_push probe_read;
+    struct smr_probe_math_push probe_math;
+};
+
 // ---- KV cache layout --------------------------------------------------------------------------
 
 // Keys and values are [n_pages, n_kv_heads, page_size, head_dim] each: the vectors that a head of

@@ -110,6 +110,20 @@ static uint32_t *feature_words(const struct feature *feature, size_t *size)
     return feature->dots ? make_dots(words, size) : words;
 }
 
+// `sizes`: of bindings, how many; of push constants, bytes.
+static bool translate(smr_context *context, const char *name, const uint32_t *words, size_t size,
+                      const uint32_t sizes[2], struct smr_string *text,
+                      struct smr_cl_traits *traits)
+{
+    struct smr_spv module;
+    bool done = smr_spv_read(context, name, words, size / 4, &module);
+    if (done)
+        smr_cl_find_traits(&module, traits);
+    done = done && smr_cl_translate(context, &module, NULL, sizes[0], sizes[1], text);
+    smr_spv_finish(&module);
+    return done;
+}
+
 // Whether clang takes `text`; without clang, true.
 static bool clang_accepts(const struct test_folder *temporary, const struct smr_string *text,
                           bool subgroups)
@@ -151,8 +165,9 @@ static bool check_variant(smr_context *context, const struct test_folder *tempor
     struct smr_string text;
     smr_string_init(&text, context);
     assert_true(smr_shader_compile(context, key, &spirv));
-    bool done = smr_cl_translate(context, desc->name, (const uint32_t *)(const void *)spirv.data,
-                                 spirv.size, desc->n_bindings, desc->push_size, &text, &traits);
+    const uint32_t sizes[2] = {desc->n_bindings, desc->push_size};
+    bool done = translate(context, desc->name, (const uint32_t *)(const void *)spirv.data,
+                          spirv.size, sizes, &text, &traits);
     bool right =
         done && traits.subgroups == subgroups && clang_accepts(temporary, &text, traits.subgroups);
     if (!right)
@@ -200,7 +215,7 @@ static void try_words(smr_context *context, const uint32_t *words, size_t size)
     struct smr_string text;
     struct smr_cl_traits traits;
     smr_string_init(&text, context);
-    if (!smr_cl_translate(context, "damaged", words, size, 2, 40, &text, &traits))
+    if (!translate(context, "damaged", words, size, (const uint32_t[2]){2, 40}, &text, &traits))
         assert_true(smr_context_error(context)[0]);
     smr_context_clear_error(context);
     smr_string_finish(&text);
@@ -255,7 +270,8 @@ static void test_no_memory(void **state)
         struct smr_string text;
         struct smr_cl_traits traits;
         smr_string_init(&text, context);
-        bool done = smr_cl_translate(context, "flow", words, size, 2, 8, &text, &traits);
+        bool done =
+            translate(context, "flow", words, size, (const uint32_t[2]){2, 8}, &text, &traits);
         assert_int_equal(done, fail_at == 0 || memory.n_calls < fail_at);
         if (!done)
             assert_int_equal(smr_context_status(context), SMR_ERROR_MEMORY);

@@ -211,17 +211,10 @@ cl_mem smr_cl_buffer_part(smr_buffer *buffer, uint64_t offset, uint64_t size);
 //
 // From any thread.
 
-enum { SMR_CL_MOST_LOG = 1200 };
-
-struct smr_key smr_cl_program_key(const struct smr_cl_device *device, const char *options,
-                                  const struct smr_string *text);
-// A program from kept code; NULL, without an error, where there is none or the driver refuses it.
-cl_program smr_cl_program_load(struct smr_cl_device *device, struct smr_key key,
-                               const char *options);
-// NULL, with the reason in `why`; no error is recorded.
-cl_program smr_cl_program_compile(struct smr_cl_device *device, const struct smr_string *text,
-                                  const char *options, char why[SMR_CL_MOST_LOG]);
-void smr_cl_program_save(struct smr_cl_device *device, struct smr_key key, cl_program program);
+// A program: what was kept of it on disk, else compiled, and kept for the next time. `name` is for
+// the log, and for the error with which NULL comes.
+cl_program smr_cl_program_make(struct smr_cl_device *device, const char *name,
+                               const struct smr_string *text, const char *options);
 
 // ---- kernels (kernel.c) -----------------------------------------------------------------------
 

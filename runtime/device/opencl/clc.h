@@ -88,11 +88,8 @@ struct smr_clc {
     uint32_t n_pending;
     uint32_t *pending; // ids
     bool in_kernel;
-    bool leaves_early;   // some return comes before it
-    bool reads;          // the expression being made reads memory
-    bool subgroups;      // an operation or an input of a subgroup was met
-    bool byte_dots;      // a dot product of bytes was met
-    bool shared_atomics; // an atomic operation on shared memory was met
+    bool leaves_early; // some return comes before it
+    bool reads;        // the expression being made reads memory
     bool failed;
 };
 

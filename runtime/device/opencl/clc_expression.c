@@ -381,7 +381,6 @@ static const char *byte_dot(struct smr_clc *c, const struct smr_spv_inst *inst)
         smr_clc_refuse(c, "an integer dot product of other than four bytes in a word");
         return "0";
     }
-    c->byte_dots = true;
     const char *name = names[(inst->op - SMR_SPV_SDot) % 3];
     const char *a = operand(c, inst->args[0], false), *b = operand(c, inst->args[1], false);
     if (!accumulates)

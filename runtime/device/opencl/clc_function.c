@@ -350,7 +350,6 @@ static void print_barrier(struct smr_clc *c, const struct smr_spv_inst *inst)
     bool barrier = inst->op == SMR_SPV_ControlBarrier;
     bool subgroup =
         barrier && smr_spv_integer(c->module, inst->args[0], &scope) && scope == SUBGROUP;
-    c->subgroups = c->subgroups || subgroup;
     smr_spv_integer(c->module, inst->args[inst->n_args - 1], &semantics);
     smr_clc_flush(c, true, 0);
     if (smr_clc_chained(c))

@@ -459,7 +459,6 @@ static const struct {
 static const char *atomic_place(struct smr_clc *c, const struct smr_clc_pointer *p, uint32_t sign)
 {
     const char *type = sign == 2 ? "int" : "uint";
-    c->shared_atomics = c->shared_atomics || (p->space && !strcmp(p->space, "__local "));
     if (!smr_spv_is_scalar(c->module, p->type) ||
         !smr_spv_is(c->module, p->type, SMR_SPV_TypeInt) ||
         smr_spv_width(c->module, p->type) != 32 || !p->space || !p->space[0])

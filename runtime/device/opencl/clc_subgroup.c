@@ -29,7 +29,6 @@ const char *smr_clc_subgroup_input(struct smr_clc *c, uint64_t number)
     default:
         return NULL;
     }
-    c->subgroups = true;
     return smr_clc_text(c, "((uint)%s())", name);
 }
 
@@ -82,7 +81,6 @@ void smr_clc_subgroup(struct smr_clc *c, const struct smr_spv_inst *inst)
 {
     bool calculates = inst->op >= SMR_SPV_GroupNonUniformIAdd;
     bool ballot = inst->op == SMR_SPV_GroupNonUniformBallot;
-    c->subgroups = true;
     if (!smr_spv_is_leaf(c->module, inst->type) ||
         (smr_spv_is_vector(c->module, inst->type) && !ballot) ||
         smr_spv_width(c->module, inst->type) != 32) {

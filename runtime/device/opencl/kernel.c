@@ -80,84 +80,72 @@ static bool can_be_function(const struct smr_cl_device *device,
            !traits->byte_dots && !traits->shared_atomics;
 }
 
-// The kernel as a function. Its name is made of `key`, that of the program it would have been.
-static bool make_function(smr_kernel *kernel, const struct smr_kernel_params *params,
-                          struct smr_key key)
+// The kernel as a function. The same shader and constants have the same name at each start, so that
+// programs can be kept.
+static bool make_function(smr_kernel *kernel, const struct smr_spv *module,
+                          const struct smr_kernel_params *params)
 {
     struct smr_cl_kernel *impl = kernel->impl;
-    struct smr_cl_traits traits;
+    struct smr_key key = smr_hash(params->spirv, params->spirv_size, (struct smr_key){0});
+    key = smr_hash(params->constants, params->n_constants * sizeof params->constants[0], key);
     snprintf(impl->function, sizeof impl->function, "k%016llx", (unsigned long long)key.low);
     for (uint32_t i = 0; i < SMR_MAX_CONSTANTS; i++) {
         smr_string_printf(&impl->text, "#undef SPEC%u\n", i);
         if (i < params->n_constants)
             smr_string_printf(&impl->text, "#define SPEC%u 0x%xu\n", i, params->constants[i]);
     }
-    return smr_cl_translate_function(kernel->device->context, impl->function, params->spirv,
-                                     params->spirv_size, params->n_bindings, params->push_size,
-                                     &impl->text, &traits);
+    return smr_cl_translate(kernel->device->context, module, impl->function, params->n_bindings,
+                            params->push_size, &impl->text);
 }
 
-// Compile the text, or take what was kept. An error names the kernel.
-static bool make_program(smr_kernel *kernel, const struct smr_string *text, const char *options,
-                         struct smr_key key)
+// The kernel as a program.
+static bool make_program(smr_kernel *kernel, const struct smr_spv *module,
+                         const struct smr_kernel_params *params, const struct smr_cl_traits *traits)
 {
     struct smr_cl_device *device = smr_cl_device(kernel->device);
+    smr_context *context = kernel->device->context;
     struct smr_cl_kernel *impl = kernel->impl;
-    char why[SMR_CL_MOST_LOG];
-    impl->program = smr_cl_program_load(device, key, options);
-    if (impl->program)
-        return query_size(kernel);
-    impl->program = smr_cl_program_compile(device, text, options, why);
-    if (!impl->program)
-        return smr_fail(kernel->device->context, SMR_ERROR_DEVICE,
-                        "kernel %s: device %s (%s) does not compile it (%s)", kernel->name,
-                        device->base.info.id, device->base.info.driver, why);
-    if (!query_size(kernel))
-        return false;
-    smr_cl_program_save(device, key, impl->program);
-    return true;
+    char name[128];
+    struct smr_string text, options;
+    smr_string_init(&text, context);
+    smr_string_init(&options, context);
+    smr_cl_write_options(device, traits, &options);
+    for (uint32_t i = 0; i < params->n_constants; i++)
+        smr_string_printf(&options, " -DSPEC%u=0x%xu", i, params->constants[i]);
+    snprintf(name, sizeof name, "kernel %s", kernel->name);
+    if (smr_cl_translate(context, module, NULL, params->n_bindings, params->push_size, &text) &&
+        !options.failed)
+        impl->program = smr_cl_program_make(device, name, &text, options.data);
+    smr_string_finish(&text);
+    smr_string_finish(&options);
+    return impl->program && query_size(kernel);
 }
 
 // Runs in several threads at once: OpenCL's objects are safe for that (specification, A.2).
 bool smr_cl_kernel_create(smr_kernel *kernel, const struct smr_kernel_params *params)
 {
-    struct smr_cl_device *device = smr_cl_device(kernel->device);
+    const struct smr_cl_device *device = smr_cl_device(kernel->device);
     smr_context *context = kernel->device->context;
     struct smr_cl_kernel *impl = smr_alloc(context, 1, sizeof *impl, "a kernel");
     if (!impl)
         return false;
     kernel->impl = impl;
-    struct smr_string text, options;
-    smr_string_init(&text, context);
-    smr_string_init(&options, context);
     smr_string_init(&impl->text, context);
-    struct smr_cl_traits traits = {.precise = false};
-    bool done = false;
-    if (!smr_cl_translate(context, kernel->name, params->spirv, params->spirv_size,
-                          params->n_bindings, params->push_size, &text, &traits))
-        goto done;
-    if (traits.subgroups && !device->subgroup_language) {
-        smr_fail(context, SMR_ERROR_DEVICE,
-                 "kernel %s: needs subgroup operations, which device %s (%s) has not", kernel->name,
-                 device->base.info.id, device->base.info.driver);
-        goto done;
+    struct smr_spv module;
+    bool done = smr_spv_read(context, kernel->name, params->spirv, params->spirv_size / 4, &module);
+    if (done) {
+        struct smr_cl_traits traits;
+        smr_cl_find_traits(&module, &traits);
+        if (traits.subgroups && !device->subgroup_language)
+            done = smr_fail(context, SMR_ERROR_DEVICE,
+                            "kernel %s: needs subgroup operations, which device %s (%s) has not",
+                            kernel->name, device->base.info.id, device->base.info.driver);
+        else if (can_be_function(device, params, &traits))
+            done = make_function(kernel, &module, params);
+        else
+            done = make_program(kernel, &module, params, &traits);
     }
-    smr_cl_write_options(device, &traits, &options);
-    for (uint32_t i = 0; i < params->n_constants; i++)
-        smr_string_printf(&options, " -DSPEC%u=0x%xu", i, params->constants[i]);
-    if (options.failed)
-        goto done;
-    const struct smr_key key = smr_cl_program_key(device, options.data, &text);
-    if (can_be_function(device, params, &traits)) {
-        done = make_function(kernel, params, key);
-    } else {
-        smr_cl_hold_signals();
-        done = make_program(kernel, &text, options.data, key);
-        smr_cl_release_signals();
-    }
-done:
-    smr_string_finish(&text);
-    smr_string_finish(&options);
+    smr_spv_finish(&module);
     if (!done)
         smr_cl_kernel_destroy(kernel);
     return done;

@@ -1,4 +1,5 @@
 // link.c - programs that have several kernels as functions: cl.h says why.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,42 +163,25 @@ static bool make_program(struct smr_cl_device *device, struct smr_cl_linked *lin
                          smr_kernel *const *kernels)
 {
     smr_context *context = device->base.context;
-    char why[SMR_CL_MOST_LOG];
+    char name[128];
     struct smr_string text, options;
     smr_string_init(&text, context);
     smr_string_init(&options, context);
     smr_cl_write_options(device, &(struct smr_cl_traits){.precise = false}, &options);
-    bool done = write_text(&text, kernels, linked->n_functions) && !options.failed;
-    if (done) {
-        const struct smr_key key = smr_cl_program_key(device, options.data, &text);
-        const uint64_t begin = smr_time_ns();
-        smr_cl_hold_signals();
-        linked->program = smr_cl_program_load(device, key, options.data);
-        const bool kept = linked->program;
-        if (!kept)
-            linked->program = smr_cl_program_compile(device, &text, options.data, why);
-        if (linked->program && !kept)
-            smr_cl_program_save(device, key, linked->program);
-        smr_cl_release_signals();
-        done = linked->program;
-        smr_log(context, SMR_LOG_DEBUG, "program of %zu kernels: %s, in %.2f s",
-                linked->n_functions,
-                kept   ? "kept"
-                : done ? "compiled"
-                       : "not compiled",
-                (double)(smr_time_ns() - begin) * 1e-9);
+    if (linked->n_functions > 1)
+        snprintf(name, sizeof name, "kernel %s and %zu others", kernels[0]->name,
+                 linked->n_functions - 1);
+    else
+        snprintf(name, sizeof name, "kernel %s", kernels[0]->name);
+    if (write_text(&text, kernels, linked->n_functions) && !options.failed) {
+        linked->program = smr_cl_program_make(device, name, &text, options.data);
         // Perhaps it is what is around the function that the driver does not know.
-        if (!done && linked->n_functions == 1)
+        if (!linked->program && linked->n_functions == 1)
             device->functions = false;
-        if (!done)
-            smr_fail(context, SMR_ERROR_DEVICE,
-                     "kernel %s%s: device %s (%s) does not compile it (%s)", kernels[0]->name,
-                     linked->n_functions > 1 ? " or another one" : "", device->base.info.id,
-                     device->base.info.driver, why);
     }
     smr_string_finish(&text);
     smr_string_finish(&options);
-    return done && (device->checked || check_addresses(device, linked));
+    return linked->program && (device->checked || check_addresses(device, linked));
 }
 
 // ---- which functions a program has ----------------------------------------------------------------

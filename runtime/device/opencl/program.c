@@ -8,8 +8,10 @@
 // Raise when what follows from the same text changes.
 static const char cache_version[] = "1";
 
-struct smr_key smr_cl_program_key(const struct smr_cl_device *device, const char *options,
-                                  const struct smr_string *text)
+enum { MOST_LOG = 1200 };
+
+static struct smr_key find_key(const struct smr_cl_device *device, const char *options,
+                               const struct smr_string *text)
 {
     struct smr_key key = smr_hash(cache_version, sizeof cache_version, (struct smr_key){0});
     key = smr_hash(device->base.fingerprint, strlen(device->base.fingerprint), key);
@@ -17,8 +19,8 @@ struct smr_key smr_cl_program_key(const struct smr_cl_device *device, const char
     return smr_hash(text->data, text->size, key);
 }
 
-cl_program smr_cl_program_load(struct smr_cl_device *device, struct smr_key key,
-                               const char *options)
+// NULL, without an error, where there is none or the driver refuses it.
+static cl_program load(struct smr_cl_device *device, struct smr_key key, const char *options)
 {
     struct smr_blob blob;
     if (!smr_cache_get(device->base.context, "clbin", key, &blob))
@@ -37,7 +39,7 @@ cl_program smr_cl_program_load(struct smr_cl_device *device, struct smr_key key,
 }
 
 // Nothing here is an error: the next start only takes longer.
-void smr_cl_program_save(struct smr_cl_device *device, struct smr_key key, cl_program program)
+static void save(struct smr_cl_device *device, struct smr_key key, cl_program program)
 {
     smr_context *context = device->base.context;
     size_t size = 0;
@@ -76,22 +78,49 @@ static void read_log(struct smr_cl_device *device, cl_program program, char *tex
     smr_free(device->base.context, log);
 }
 
-cl_program smr_cl_program_compile(struct smr_cl_device *device, const struct smr_string *text,
-                                  const char *options, char why[SMR_CL_MOST_LOG])
+// NULL, with the reason in `why`.
+static cl_program compile(struct smr_cl_device *device, const struct smr_string *text,
+                          const char *options, char why[MOST_LOG])
 {
     cl_int code = CL_SUCCESS;
     const char *source = text->data;
     cl_program program =
         device->cl.clCreateProgramWithSource(device->context, 1, &source, &text->size, &code);
     if (!program) {
-        snprintf(why, SMR_CL_MOST_LOG, "clCreateProgramWithSource: %s", smr_cl_error_name(code));
+        snprintf(why, MOST_LOG, "clCreateProgramWithSource: %s", smr_cl_error_name(code));
         return NULL;
     }
     code = device->cl.clBuildProgram(program, 1, &device->id, options, NULL, NULL);
     if (code == CL_SUCCESS)
         return program;
-    int size = snprintf(why, SMR_CL_MOST_LOG, "%s: ", smr_cl_error_name(code));
-    read_log(device, program, why + size, SMR_CL_MOST_LOG - (size_t)size);
+    int size = snprintf(why, MOST_LOG, "%s: ", smr_cl_error_name(code));
+    read_log(device, program, why + size, MOST_LOG - (size_t)size);
     device->cl.clReleaseProgram(program);
     return NULL;
+}
+
+cl_program smr_cl_program_make(struct smr_cl_device *device, const char *name,
+                               const struct smr_string *text, const char *options)
+{
+    smr_context *context = device->base.context;
+    char why[MOST_LOG];
+    const struct smr_key key = find_key(device, options, text);
+    const uint64_t begin = smr_time_ns();
+    smr_cl_hold_signals();
+    cl_program program = load(device, key, options);
+    const bool kept = program;
+    if (!kept)
+        program = compile(device, text, options, why);
+    if (program && !kept)
+        save(device, key, program);
+    smr_cl_release_signals();
+    smr_log(context, SMR_LOG_DEBUG, "%s: %s, in %.2f s", name,
+            kept      ? "kept"
+            : program ? "compiled"
+                      : "not compiled",
+            (double)(smr_time_ns() - begin) * 1e-9);
+    if (!program)
+        smr_fail(context, SMR_ERROR_DEVICE, "%s: device %s (%s) does not compile this (%s)", name,
+                 device->base.info.id, device->base.info.driver, why);
+    return program;
 }

@@ -183,6 +183,42 @@ static bool uses_double(const struct smr_spv *module)
     return false;
 }
 
+// ---- traits -----------------------------------------------------------------------------------
+
+static bool is_shared_atomic(const struct smr_spv *m, const struct smr_spv_inst *inst)
+{
+    if (inst->op < SMR_SPV_AtomicLoad || inst->op > SMR_SPV_AtomicXor)
+        return false;
+    const struct smr_spv_inst *type = smr_spv_def(m, smr_spv_type_of(m, inst->args[0]));
+    return type->op == SMR_SPV_TypePointer && type->args[0] == SMR_SPV_WORKGROUP;
+}
+
+void smr_cl_find_traits(const struct smr_spv *m, struct smr_cl_traits *traits)
+{
+    enum { GROUP_NON_UNIFORM = 61 }; // specification, "Capability"
+    *traits = (struct smr_cl_traits){.precise = m->no_contraction};
+    for (uint32_t i = 0; i < m->n_insts; i++) {
+        const struct smr_spv_inst *inst = &m->insts[i];
+        if (inst->op == SMR_SPV_Capability && inst->args[0] == GROUP_NON_UNIFORM)
+            traits->subgroups = true;
+        else if (inst->op >= SMR_SPV_SDot && inst->op <= SMR_SPV_SUDotAccSat)
+            traits->byte_dots = true;
+        else if (is_shared_atomic(m, inst))
+            traits->shared_atomics = true;
+    }
+    const struct smr_spv_inst *size = m->workgroup_size ? smr_spv_def(m, m->workgroup_size) : NULL;
+    for (uint32_t i = 0; i < 3; i++) {
+        uint64_t value = m->local_size[i];
+        traits->local_constant[i] = UINT32_MAX;
+        if (size && size->n_args == 3) {
+            smr_spv_decoration(m, size->args[i], SMR_SPV_WHOLE, SMR_SPV_SPEC_ID,
+                               &traits->local_constant[i]);
+            value = smr_spv_def(m, size->args[i])->args[0];
+        }
+        traits->local[i] = (uint32_t)value;
+    }
+}
+
 // ---- the whole --------------------------------------------------------------------------------
 
 static bool start(struct smr_clc *c)
@@ -231,15 +267,17 @@ void smr_cl_chain_prelude(struct smr_string *text)
 
 static bool put_together(struct smr_clc *c, struct smr_string *text)
 {
+    struct smr_cl_traits traits;
+    smr_cl_find_traits(c->module, &traits);
     if (uses_double(c->module))
         smr_string_printf(text, "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n");
-    if (c->module->no_contraction)
+    if (traits.precise)
         smr_string_printf(text, "#pragma OPENCL FP_CONTRACT OFF\n");
     if (!smr_clc_chained(c))
         add_prelude(text);
-    if (c->subgroups)
+    if (traits.subgroups)
         smr_string_add(text, prelude_subgroups, sizeof prelude_subgroups - 1);
-    if (c->byte_dots)
+    if (traits.byte_dots)
         smr_string_add(text, prelude_byte_dots, sizeof prelude_byte_dots - 1);
     if (c->head.size)
         smr_string_add(text, c->head.data, c->head.size);
@@ -247,61 +285,23 @@ static bool put_together(struct smr_clc *c, struct smr_string *text)
     return !text->failed;
 }
 
-static void find_traits(const struct smr_clc *c, struct smr_cl_traits *traits)
+bool smr_cl_translate(smr_context *context, const struct smr_spv *module, const char *function,
+                      uint32_t n_bindings, uint32_t push_size, struct smr_string *text)
 {
-    const struct smr_spv *m = c->module;
-    const struct smr_spv_inst *size = m->workgroup_size ? smr_spv_def(m, m->workgroup_size) : NULL;
-    *traits = (struct smr_cl_traits){.precise = m->no_contraction,
-                                     .subgroups = c->subgroups,
-                                     .byte_dots = c->byte_dots,
-                                     .shared_atomics = c->shared_atomics};
-    for (uint32_t i = 0; i < 3; i++) {
-        uint64_t value = m->local_size[i];
-        traits->local_constant[i] = UINT32_MAX;
-        if (size && size->n_args == 3) {
-            smr_spv_decoration(m, size->args[i], SMR_SPV_WHOLE, SMR_SPV_SPEC_ID,
-                               &traits->local_constant[i]);
-            value = smr_spv_def(m, size->args[i])->args[0];
-        }
-        traits->local[i] = (uint32_t)value;
-    }
-}
-
-// `function`: its name; "": a kernel.
-static bool translate_as(smr_context *context, const char *name, const char *function,
-                         const uint32_t *spirv, size_t size, uint32_t n_bindings,
-                         uint32_t push_size, struct smr_string *text, struct smr_cl_traits *traits)
-{
-    struct smr_spv module;
-    struct smr_clc c = {
-        .context = context, .module = &module, .push_size = push_size, .prefix = function};
+    struct smr_clc c = {.context = context,
+                        .module = module,
+                        .push_size = push_size,
+                        .prefix = function ? function : ""};
     smr_arena_init(&c.arena, context);
     smr_string_init(&c.head, context);
     smr_string_init(&c.functions, context);
-    bool done = smr_spv_read(context, name, spirv, size / 4, &module) && start(&c);
+    bool done = start(&c);
     if (done) {
         translate(&c, n_bindings);
-        find_traits(&c, traits);
         done = !c.failed && !c.head.failed && !c.functions.failed && put_together(&c, text);
     }
     smr_string_finish(&c.head);
     smr_string_finish(&c.functions);
     smr_arena_finish(&c.arena);
-    smr_spv_finish(&module);
     return done;
-}
-
-bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *spirv, size_t size,
-                      uint32_t n_bindings, uint32_t push_size, struct smr_string *text,
-                      struct smr_cl_traits *traits)
-{
-    return translate_as(context, name, "", spirv, size, n_bindings, push_size, text, traits);
-}
-
-bool smr_cl_translate_function(smr_context *context, const char *function, const uint32_t *spirv,
-                               size_t size, uint32_t n_bindings, uint32_t push_size,
-                               struct smr_string *text, struct smr_cl_traits *traits)
-{
-    return translate_as(context, function, function, spirv, size, n_bindings, push_size, text,
-                        traits);
 }

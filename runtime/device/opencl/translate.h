@@ -1,4 +1,6 @@
-// translate.h - from a compute shader's SPIR-V to OpenCL C 1.2, with extensions where it needs some.
+// translate.h - from a compute shader's SPIR-V to OpenCL C 1.2, with extensions where it needs some:
+// smr_spv_read() (spirv.h), smr_cl_find_traits(), then smr_cl_translate() as what they suggest. All
+// may be called from several threads.
 //
 // The kernel is named "samara". Its arguments are the buffers of bindings 0 to n_bindings - 1, and
 // after them, if push_size is not 0, a struct of that size by value. Specialisation constant N is
@@ -7,12 +9,12 @@
 // SMR_HALF_BITS may be defined where numbers too small to be normal are kept: halves are then
 // converted by shifts, which processors do faster than vload_half().
 //
-// A shader can also become a function, for a program that has several of them (chain.h).
+// A shader can also become a function, for a program that has several of them (cl.h, link.c).
 #pragma once
 
-#include "base/base.h"
+#include "device/opencl/spirv.h"
 
-struct smr_cl_traits { // of a text
+struct smr_cl_traits { // of a shader, and of its text
     // The shader asks for exact evaluation somewhere: the text must not be compiled with options that
     // reorder arithmetic.
     bool precise;
@@ -27,17 +29,14 @@ struct smr_cl_traits { // of a text
     uint32_t local[3], local_constant[3];
 };
 
-// Append the text to `text`. An error names the kernel and what is not supported. May be called from
-// several threads.
-bool smr_cl_translate(smr_context *context, const char *name, const uint32_t *spirv, size_t size,
-                      uint32_t n_bindings, uint32_t push_size, struct smr_string *text,
-                      struct smr_cl_traits *traits);
+void smr_cl_find_traits(const struct smr_spv *module, struct smr_cl_traits *traits);
 
-// Append a function that does what one workgroup of the kernel does, where that has one invocation:
+// Append the text to `text`: of a kernel, or, where `function` is not NULL, of a function with that
+// name which does what one workgroup of the kernel does, where that has one invocation:
 //   void FUNCTION(const smr_place *at, buffers..., const FUNCTIONpush_constants push)
 // `at` says which workgroup. What else the text defines begins with FUNCTION too, but for the macros
 // SPECN. Before it must come what smr_cl_chain_prelude() appends.
-bool smr_cl_translate_function(smr_context *context, const char *function, const uint32_t *spirv,
-                               size_t size, uint32_t n_bindings, uint32_t push_size,
-                               struct smr_string *text, struct smr_cl_traits *traits);
+// An error names the kernel and what is not supported.
+bool smr_cl_translate(smr_context *context, const struct smr_spv *module, const char *function,
+                      uint32_t n_bindings, uint32_t push_size, struct smr_string *text);
 void smr_cl_chain_prelude(struct smr_string *text);

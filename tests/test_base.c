@@ -156,6 +156,37 @@ static void test_alloc(void **state)
     assert_int_equal(memory.n_live, 0);
 }
 
+static void test_grow(void **state)
+{
+    struct test_memory memory = {0};
+    smr_context *context = test_context(&memory, NULL);
+    uint32_t *numbers = NULL;
+    size_t capacity = 0, n_moves = 0;
+    for (uint32_t n = 0; n < 1000; n++) {
+        const size_t before = capacity;
+        assert_true(smr_grow(context, &numbers, &capacity, n + 1, sizeof *numbers, "numbers"));
+        n_moves += capacity != before;
+        numbers[n] = n;
+    }
+    assert_in_range(n_moves, 2, 10);
+    for (uint32_t n = 0; n < 1000; n++)
+        assert_int_equal(numbers[n], n);
+    assert_true(smr_grow(context, &numbers, &capacity, 100000, sizeof *numbers, "numbers"));
+    assert_in_range(capacity, 100000, 200000);
+
+    const uint32_t *const kept = numbers; // what does not grow stays
+    const size_t had = capacity;
+    assert_false(smr_grow(context, &numbers, &capacity, SIZE_MAX / 2, sizeof *numbers, "numbers"));
+    assert_int_equal(smr_context_status(context), SMR_ERROR_MEMORY);
+    memory.fail_at = memory.n_calls + 1;
+    assert_false(smr_grow(context, &numbers, &capacity, had + 1, sizeof *numbers, "numbers"));
+    assert_ptr_equal(numbers, kept);
+    assert_int_equal(capacity, had);
+    smr_free(context, numbers);
+    smr_context_destroy(context);
+    assert_int_equal(memory.n_live, 0);
+}
+
 static void test_arena(void **state)
 {
     struct test_memory memory = {0};
@@ -575,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_create_without_memory),
         cmocka_unit_test(test_alloc),
+        cmocka_unit_test(test_grow),
         cmocka_unit_test(test_arena),
         cmocka_unit_test(test_string),
         cmocka_unit_test(test_types),

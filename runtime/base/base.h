@@ -42,6 +42,12 @@ void *smr_alloc(smr_context *context, size_t count, size_t size, const char *wha
 // Grow or shrink; the new part is not zeroed. On failure the old block stays valid.
 void *smr_realloc(smr_context *context, void *pointer, size_t count, size_t size, const char *what);
 
+// Room for `count` elements of `size` bytes in an array that at least doubles when it grows. `array`
+// is the address of the pointer to it, `capacity` how many it has room for; both are zero at first
+// and then changed here only. The new part is not zeroed. On failure the array stays as it was.
+bool smr_grow(smr_context *context, void *array, size_t *capacity, size_t count, size_t size,
+              const char *what);
+
 void smr_free(smr_context *context, void *pointer); // accepts NULL
 
 char *smr_strdup(smr_context *context, const char *text);

@@ -53,6 +53,25 @@ void *smr_realloc(smr_context *context, void *pointer, size_t count, size_t size
     return moved;
 }
 
+bool smr_grow(smr_context *context, void *array, size_t *capacity, size_t count, size_t size,
+              const char *what)
+{
+    enum { LEAST = 16 };
+    if (count <= *capacity)
+        return true;
+    size_t wanted = *capacity > SIZE_MAX / 2 ? count : 2 * *capacity;
+    wanted = wanted < LEAST ? LEAST : wanted;
+    wanted = wanted < count ? count : wanted;
+    void *pointer; // `array` points to a pointer of another type, which may not be read as this one
+    memcpy(&pointer, array, sizeof pointer);
+    pointer = smr_realloc(context, pointer, wanted, size, what);
+    if (!pointer)
+        return false;
+    memcpy(array, &pointer, sizeof pointer);
+    *capacity = wanted;
+    return true;
+}
+
 void smr_free(smr_context *context, void *pointer)
 {
     if (pointer)

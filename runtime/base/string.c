@@ -20,19 +20,9 @@ static bool reserve(struct smr_string *string, size_t size)
         return smr_fail(string->context, SMR_ERROR_MEMORY, "a string of %zu and %zu bytes",
                         string->size, size);
     }
-    if (need <= string->capacity)
-        return true;
-    size_t capacity = string->capacity ? string->capacity : 64;
-    while (capacity < need)
-        capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
-    char *data = smr_realloc(string->context, string->data, capacity, 1, "a string");
-    if (!data) {
-        string->failed = true;
-        return false;
-    }
-    string->data = data;
-    string->capacity = capacity;
-    return true;
+    string->failed =
+        !smr_grow(string->context, &string->data, &string->capacity, need, 1, "a string");
+    return !string->failed;
 }
 
 void smr_string_add(struct smr_string *string, const void *data, size_t size)

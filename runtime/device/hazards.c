@@ -14,15 +14,9 @@ bool smr_hazards_conflict(const struct smr_hazards *hazards, const struct smr_ra
 bool smr_hazards_add(struct smr_hazards *hazards, smr_context *context,
                      const struct smr_range *range)
 {
-    if (hazards->n_ranges == hazards->capacity) {
-        size_t capacity = hazards->capacity ? hazards->capacity * 2 : 32;
-        struct smr_range *ranges =
-            smr_realloc(context, hazards->ranges, capacity, sizeof *ranges, "a list's hazards");
-        if (!ranges)
-            return false;
-        hazards->ranges = ranges;
-        hazards->capacity = capacity;
-    }
+    if (!smr_grow(context, &hazards->ranges, &hazards->capacity, hazards->n_ranges + 1,
+                  sizeof *hazards->ranges, "a list's hazards"))
+        return false;
     hazards->ranges[hazards->n_ranges++] = *range;
     return true;
 }

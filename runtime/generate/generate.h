@@ -210,7 +210,8 @@ struct smr_sampler {
     float *delta;          // [n_vocab]; logit changes of penalties and bias, zero between calls
     uint32_t *counts;      // [n_vocab]; occurrences, zero between calls
     int32_t *touched;      // tokens with a change
-    uint32_t n_touched, touched_capacity;
+    uint32_t n_touched;
+    size_t touched_capacity;
     struct smr_logprob *top;    // [n_top]
     struct smr_draw_bias *bias; // [n_bias]; those of `params` for the device, no token twice
     uint32_t n_bias;

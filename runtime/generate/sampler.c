@@ -191,15 +191,9 @@ static int32_t best_of_chunks(const struct smr_step_result *result, uint32_t n_v
 
 static bool touch(struct smr_sampler *sampler, int32_t token)
 {
-    if (sampler->n_touched == sampler->touched_capacity) {
-        uint32_t capacity = sampler->touched_capacity ? sampler->touched_capacity * 2 : 128;
-        int32_t *grown = smr_realloc(sampler->context, sampler->touched, capacity, sizeof(*grown),
-                                     "penalised tokens");
-        if (!grown)
-            return false;
-        sampler->touched = grown;
-        sampler->touched_capacity = capacity;
-    }
+    if (!smr_grow(sampler->context, &sampler->touched, &sampler->touched_capacity,
+                  sampler->n_touched + 1, sizeof(*sampler->touched), "penalised tokens"))
+        return false;
     sampler->touched[sampler->n_touched++] = token;
     return true;
 }

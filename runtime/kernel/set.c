@@ -41,7 +41,8 @@ struct smr_kernel_set {
     enum smr_kernels mode;
     struct entry **entries;
     struct shader **shaders;
-    uint32_t n_entries, n_shaders, entry_capacity, shader_capacity;
+    uint32_t n_entries, n_shaders;
+    size_t entry_capacity, shader_capacity;
     uint32_t n_rejected;   // shaders
     smr_buffer *quantized; // input of the dispatch before which it was made; NULL: not needed yet
     bool warned;           // that the device computes wrongly even what is plain
@@ -209,28 +210,15 @@ static struct entry *find_entry(struct smr_kernel_set *set, const struct smr_ker
     return NULL;
 }
 
-// Room for one more pointer in a list that doubles.
-static void *grow(smr_context *context, void *list, uint32_t n, uint32_t *capacity)
-{
-    if (n < *capacity)
-        return list;
-    uint32_t wanted = *capacity ? 2 * *capacity : 32;
-    void *grown = smr_realloc(context, list, wanted, sizeof(void *), "a list of kernels");
-    if (grown)
-        *capacity = wanted;
-    return grown;
-}
-
 // The shader of `key`, new or shared.
 static struct shader *shader_for(struct smr_kernel_set *set, const struct smr_kernel_key *key)
 {
     struct shader *shader = find_shader(set, key->id, key->type, key->variant);
     if (shader)
         return shader;
-    void *list = grow(set->context, set->shaders, set->n_shaders, &set->shader_capacity);
-    if (!list)
+    if (!smr_grow(set->context, &set->shaders, &set->shader_capacity, set->n_shaders + 1,
+                  sizeof(struct shader *), "a list of shaders"))
         return NULL;
-    set->shaders = list;
     shader = smr_alloc(set->context, 1, sizeof *shader, "a shader");
     if (!shader)
         return NULL;
@@ -244,10 +232,9 @@ static struct entry *add_entry(struct smr_kernel_set *set, const struct smr_kern
     struct shader *shader = NULL;
     if (smr_device_takes_spirv(set->device) && !(shader = shader_for(set, key)))
         return NULL;
-    void *list = grow(set->context, set->entries, set->n_entries, &set->entry_capacity);
-    if (!list)
+    if (!smr_grow(set->context, &set->entries, &set->entry_capacity, set->n_entries + 1,
+                  sizeof(struct entry *), "a list of kernels"))
         return NULL;
-    set->entries = list;
     struct entry *entry = smr_alloc(set->context, 1, sizeof *entry, "a kernel");
     if (!entry)
         return NULL;

@@ -100,15 +100,9 @@ static struct smr_tuned *find(struct smr_kernel_set *set, enum smr_kernel_id id,
             !memcmp(tuned->shape, wanted.shape, sizeof wanted.shape))
             return tuned;
     }
-    if (tuning->n == tuning->capacity) {
-        const uint32_t capacity = tuning->capacity ? 2 * tuning->capacity : 32;
-        void *grown = smr_realloc(smr_device_context(smr_kernel_set_device(set)), tuning->list,
-                                  capacity, sizeof *tuning->list, "a list of tuned kernels");
-        if (!grown)
-            return NULL;
-        tuning->list = grown;
-        tuning->capacity = capacity;
-    }
+    if (!smr_grow(smr_device_context(smr_kernel_set_device(set)), &tuning->list, &tuning->capacity,
+                  tuning->n + 1, sizeof *tuning->list, "a list of tuned kernels"))
+        return NULL;
     recall(set, &wanted, push);
     tuning->list[tuning->n] = wanted;
     return &tuning->list[tuning->n++];

@@ -53,6 +53,7 @@ bool smr_kernel_candidate(struct smr_kernel_set *set, enum smr_kernel_id id, enu
 
 struct smr_tuning {
     struct smr_tuned *list;
-    uint32_t n, capacity;
+    uint32_t n;
+    size_t capacity;
 };
 struct smr_tuning *smr_kernel_set_tuning(struct smr_kernel_set *set);

@@ -85,17 +85,11 @@ static void emit(struct emitter *e, enum smr_kernel_id id, enum smr_type type,
     const struct smr_kernel_desc *desc = smr_kernel_desc(id);
     if (e->failed)
         return;
-    if (program->n_dispatches == program->capacity) {
-        uint32_t capacity = program->capacity ? program->capacity * 2 : 512;
-        struct smr_dispatch *grown =
-            smr_realloc(e->schedule->context, program->dispatches, capacity, sizeof(*grown),
-                        "the dispatches of a program");
-        if (!grown) {
-            e->failed = true;
-            return;
-        }
-        program->dispatches = grown;
-        program->capacity = capacity;
+    if (!smr_grow(e->schedule->context, &program->dispatches, &program->capacity,
+                  program->n_dispatches + 1, sizeof(*program->dispatches),
+                  "the dispatches of a program")) {
+        e->failed = true;
+        return;
     }
     struct smr_dispatch *dispatch = &program->dispatches[program->n_dispatches++];
     *dispatch = (struct smr_dispatch){.key = {.id = id, .type = type}, .op = e->step->op_index};

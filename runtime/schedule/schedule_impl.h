@@ -57,7 +57,8 @@ struct smr_program {
     uint64_t last_use;
     smr_list *list;
     struct smr_dispatch *dispatches; // while it is made; NULL afterwards
-    uint32_t n_dispatches, capacity;
+    uint32_t n_dispatches;
+    size_t capacity;
 };
 
 enum { SMR_MAX_PROGRAMS = 24 };
@@ -72,7 +73,8 @@ struct smr_schedule {
     struct smr_placed *placed; // [n_values]: weights and constants
     struct smr_arena memory;   // host memory of `placed`
     smr_buffer **weights;      // all buffers that hold weights and constants
-    uint32_t n_weights, weights_capacity;
+    uint32_t n_weights;
+    size_t weights_capacity;
     smr_buffer **cache; // [2 * n_layers]: keys, values
     // The same for sources, [2 * (n_layers + 1)], the encoder's own last; NULL without an encoder.
     smr_buffer **source_cache;

@@ -16,15 +16,9 @@ enum { PIECE_SIZE = 1 << 22, GRAIN_ELEMENTS = 1 << 16 };
 
 static bool keep_buffer(struct smr_schedule *schedule, smr_buffer *buffer)
 {
-    if (schedule->n_weights == schedule->weights_capacity) {
-        uint32_t capacity = schedule->weights_capacity ? schedule->weights_capacity * 2 : 64;
-        smr_buffer **grown = smr_realloc(schedule->context, schedule->weights, capacity,
-                                         sizeof(smr_buffer *), "the list of weight buffers");
-        if (!grown)
-            return false;
-        schedule->weights = grown;
-        schedule->weights_capacity = capacity;
-    }
+    if (!smr_grow(schedule->context, &schedule->weights, &schedule->weights_capacity,
+                  schedule->n_weights + 1, sizeof(smr_buffer *), "the list of weight buffers"))
+        return false;
     schedule->weights[schedule->n_weights++] = buffer;
     return true;
 }

@@ -7,14 +7,9 @@
 
 bool smr_token_list_add(struct smr_token_list *list, int32_t token)
 {
-    if (list->n == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 256;
-        int32_t *data = smr_realloc(list->context, list->data, capacity, sizeof(*data), "tokens");
-        if (!data)
-            return false;
-        list->data = data;
-        list->capacity = capacity;
-    }
+    if (!smr_grow(list->context, &list->data, &list->capacity, list->n + 1, sizeof(*list->data),
+                  "tokens"))
+        return false;
     list->data[list->n++] = token;
     return true;
 }

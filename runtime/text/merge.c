@@ -4,16 +4,8 @@
 bool smr_merger_reserve(struct smr_merger *merger, size_t n_symbols)
 {
     merger->n_symbols = 0;
-    if (n_symbols <= merger->symbol_capacity)
-        return true;
-    size_t capacity = n_symbols < 128 ? 128 : n_symbols + n_symbols / 4;
-    struct smr_symbol *symbols = smr_realloc(merger->vocab->context, merger->symbols, capacity,
-                                             sizeof(*symbols), "the pieces of a text");
-    if (!symbols)
-        return false;
-    merger->symbols = symbols;
-    merger->symbol_capacity = capacity;
-    return true;
+    return smr_grow(merger->vocab->context, &merger->symbols, &merger->symbol_capacity, n_symbols,
+                    sizeof(*merger->symbols), "the pieces of a text");
 }
 
 void smr_merger_add(struct smr_merger *merger, uint32_t offset, uint32_t size, int32_t token)
@@ -27,15 +19,9 @@ void smr_merger_add(struct smr_merger *merger, uint32_t offset, uint32_t size, i
 
 static bool push(struct smr_merger *merger, struct smr_merge_candidate candidate)
 {
-    if (merger->n_heap == merger->heap_capacity) {
-        size_t capacity = merger->heap_capacity ? merger->heap_capacity * 2 : 64;
-        struct smr_merge_candidate *heap = smr_realloc(
-            merger->vocab->context, merger->heap, capacity, sizeof(*heap), "the merges of a text");
-        if (!heap)
-            return false;
-        merger->heap = heap;
-        merger->heap_capacity = capacity;
-    }
+    if (!smr_grow(merger->vocab->context, &merger->heap, &merger->heap_capacity, merger->n_heap + 1,
+                  sizeof(*merger->heap), "the merges of a text"))
+        return false;
     size_t i = merger->n_heap++;
     while (i && merger->heap[(i - 1) / 2].key > candidate.key) {
         merger->heap[i] = merger->heap[(i - 1) / 2];

@@ -102,15 +102,8 @@ enum { MAX_DECOMPOSITION = 32 }; // characters; the longest is of 18
 
 static bool reserve(struct codes *codes)
 {
-    if (codes->capacity - codes->n >= MAX_DECOMPOSITION)
-        return true;
-    size_t capacity = codes->capacity * 2 + 4 * MAX_DECOMPOSITION;
-    int32_t *data = smr_realloc(codes->context, codes->data, capacity, sizeof(*data), "characters");
-    if (!data)
-        return false;
-    codes->data = data;
-    codes->capacity = capacity;
-    return true;
+    return smr_grow(codes->context, &codes->data, &codes->capacity, codes->n + MAX_DECOMPOSITION,
+                    sizeof(*codes->data), "characters");
 }
 
 static bool decompose(const char *text, size_t size, bool compatible, struct codes *codes)
@@ -157,15 +150,10 @@ static bool order_marks(struct codes *codes)
     for (size_t i = 0, end; i < codes->n; i = end) {
         for (end = i; end < codes->n && combining_class(codes->data[end]); end++)
             ;
-        if (end - i > capacity) {
-            capacity = 2 * (end - i);
-            int32_t *more =
-                smr_realloc(codes->context, scratch, capacity, sizeof(*scratch), "characters");
-            if (!more) {
-                smr_free(codes->context, scratch);
-                return false;
-            }
-            scratch = more;
+        if (!smr_grow(codes->context, &scratch, &capacity, end - i, sizeof(*scratch),
+                      "characters")) {
+            smr_free(codes->context, scratch);
+            return false;
         }
         if (end - i > 1)
             sort_marks(codes->data + i, end - i, scratch);

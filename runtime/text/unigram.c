@@ -37,17 +37,8 @@ bool smr_unigram_load(struct smr_vocab *vocab)
 
 static bool reserve(struct smr_encoder *encoder, size_t n)
 {
-    if (n <= encoder->place_capacity)
-        return true;
-    size_t capacity = n < 256 ? 256 : n + n / 4;
-    struct smr_unigram_place *places =
-        smr_realloc(encoder->vocab->context, encoder->places, capacity, sizeof(*places),
-                    "the places of a text");
-    if (!places)
-        return false;
-    encoder->places = places;
-    encoder->place_capacity = capacity;
-    return true;
+    return smr_grow(encoder->vocab->context, &encoder->places, &encoder->place_capacity, n,
+                    sizeof(*encoder->places), "the places of a text");
 }
 
 static void offer(struct smr_unigram_place *place, double score, size_t start, int32_t token)

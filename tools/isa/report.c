@@ -31,15 +31,9 @@ static const char *type_name(uint32_t type)
 
 static bool add_row(struct report *report, const struct row *row)
 {
-    if (report->n_rows == report->capacity) {
-        const size_t wanted = report->capacity ? 2 * report->capacity : 64;
-        struct row *grown = smr_realloc(smr_device_context(report->device), report->rows, wanted,
-                                        sizeof *grown, "a report");
-        if (!grown)
-            return false;
-        report->rows = grown;
-        report->capacity = wanted;
-    }
+    if (!smr_grow(smr_device_context(report->device), &report->rows, &report->capacity,
+                  report->n_rows + 1, sizeof *report->rows, "a report"))
+        return false;
     report->rows[report->n_rows++] = *row;
     return true;
 }

@@ -110,20 +110,6 @@ void smr_cl_buffer_destroy(smr_buffer *buffer)
 
 // ---- parts ------------------------------------------------------------------------------------
 
-static bool grow(smr_context *context, struct smr_cl_buffer *impl)
-{
-    if (impl->n_parts < impl->capacity)
-        return true;
-    size_t capacity = impl->capacity ? 2 * impl->capacity : 8;
-    struct smr_cl_part *parts =
-        smr_realloc(context, impl->parts, capacity, sizeof *parts, "parts of a buffer");
-    if (!parts)
-        return false;
-    impl->parts = parts;
-    impl->capacity = capacity;
-    return true;
-}
-
 cl_mem smr_cl_buffer_part(smr_buffer *buffer, uint64_t offset, uint64_t size)
 {
     struct smr_cl_device *device = smr_cl_device(buffer->device);
@@ -134,7 +120,8 @@ cl_mem smr_cl_buffer_part(smr_buffer *buffer, uint64_t offset, uint64_t size)
     for (size_t i = 0; i < impl->n_parts; i++)
         if (impl->parts[i].offset == offset && impl->parts[i].size == size)
             return impl->parts[i].mem;
-    if (!grow(buffer->device->context, impl))
+    if (!smr_grow(buffer->device->context, &impl->parts, &impl->capacity, impl->n_parts + 1,
+                  sizeof *impl->parts, "parts of a buffer"))
         return NULL;
     cl_int code = CL_SUCCESS;
     cl_buffer_region region = {.origin = (size_t)offset, .size = (size_t)size};

@@ -31,15 +31,9 @@ bool smr_cl_chain_add(smr_context *context, struct smr_cl_chain *chain, smr_kern
     if ((uint64_t)args->groups[0] * args->groups[1] > UINT32_MAX / args->groups[2])
         return smr_fail(context, SMR_ERROR, "kernel %s: %u x %u x %u workgroups are more than 2^32",
                         kernel->name, args->groups[0], args->groups[1], args->groups[2]);
-    if (chain->n_steps == chain->capacity) {
-        size_t capacity = chain->capacity ? 2 * chain->capacity : 16;
-        struct smr_cl_step *steps =
-            smr_realloc(context, chain->steps, capacity, sizeof *steps, "a list's stages");
-        if (!steps)
-            return false;
-        chain->steps = steps;
-        chain->capacity = capacity;
-    }
+    if (!smr_grow(context, &chain->steps, &chain->capacity, chain->n_steps + 1,
+                  sizeof *chain->steps, "a list's stages"))
+        return false;
     struct smr_cl_step *step = &chain->steps[chain->n_steps++];
     *step = (struct smr_cl_step){.kernel = kernel, .waits = waits};
     memcpy(step->groups, args->groups, sizeof step->groups);

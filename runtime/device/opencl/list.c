@@ -89,16 +89,10 @@ void smr_cl_list_destroy(smr_list *list)
 static struct command *add_command(smr_list *list, enum kind kind)
 {
     struct list *impl = impl_of(list);
-    if (impl->n_commands == impl->capacity) {
-        size_t capacity = impl->capacity ? 2 * impl->capacity : 16;
-        struct command *commands = smr_realloc(list->device->context, impl->commands, capacity,
-                                               sizeof *commands, "a command list");
-        if (!commands) {
-            list->failed = true;
-            return NULL;
-        }
-        impl->commands = commands;
-        impl->capacity = capacity;
+    if (!smr_grow(list->device->context, &impl->commands, &impl->capacity, impl->n_commands + 1,
+                  sizeof *impl->commands, "a command list")) {
+        list->failed = true;
+        return NULL;
     }
     struct command *command = &impl->commands[impl->n_commands++];
     *command = (struct command){.kind = kind};
@@ -119,15 +113,9 @@ static bool add_transfer(smr_list *list, smr_buffer *buffer, bool read, bool wri
             return true;
         }
     }
-    if (impl->n_transfers == impl->transfer_capacity) {
-        size_t capacity = impl->transfer_capacity ? 2 * impl->transfer_capacity : 4;
-        struct transfer *transfers = smr_realloc(list->device->context, impl->transfers, capacity,
-                                                 sizeof *transfers, "a command list");
-        if (!transfers)
-            return false;
-        impl->transfers = transfers;
-        impl->transfer_capacity = capacity;
-    }
+    if (!smr_grow(list->device->context, &impl->transfers, &impl->transfer_capacity,
+                  impl->n_transfers + 1, sizeof *impl->transfers, "a command list"))
+        return false;
     // What is written in part must keep the rest: it is sent too.
     impl->transfers[impl->n_transfers++] =
         (struct transfer){.buffer = buffer, .read = read || written, .written = written};
@@ -159,15 +147,9 @@ static bool set_arguments(smr_list *list, smr_kernel *kernel, const struct smr_a
 static bool add_run(smr_list *list)
 {
     struct list *impl = impl_of(list);
-    if (impl->n_runs == impl->run_capacity) {
-        size_t capacity = impl->run_capacity ? 2 * impl->run_capacity : 4;
-        struct smr_cl_run *runs = smr_realloc(list->device->context, impl->runs, capacity,
-                                              sizeof *runs, "a command list");
-        if (!runs)
-            return false;
-        impl->runs = runs;
-        impl->run_capacity = capacity;
-    }
+    if (!smr_grow(list->device->context, &impl->runs, &impl->run_capacity, impl->n_runs + 1,
+                  sizeof *impl->runs, "a command list"))
+        return false;
     struct command *command = add_command(list, CHAIN);
     if (!command)
         return false;

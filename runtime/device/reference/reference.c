@@ -121,16 +121,10 @@ static void list_destroy(smr_list *list)
 static struct command *add_command(smr_list *list, enum command_kind kind)
 {
     struct list *impl = list->impl;
-    if (impl->n_commands == impl->capacity) {
-        size_t capacity = impl->capacity ? impl->capacity * 2 : 16;
-        struct command *commands = smr_realloc(list->device->context, impl->commands, capacity,
-                                               sizeof *commands, "a command list");
-        if (!commands) {
-            list->failed = true;
-            return NULL;
-        }
-        impl->commands = commands;
-        impl->capacity = capacity;
+    if (!smr_grow(list->device->context, &impl->commands, &impl->capacity, impl->n_commands + 1,
+                  sizeof *impl->commands, "a command list")) {
+        list->failed = true;
+        return NULL;
     }
     struct command *command = &impl->commands[impl->n_commands++];
     *command = (struct command){.kind = kind};

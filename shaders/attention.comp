@@ -41,7 +41,7 @@ const uint NO_SLOT = 0xffffffffu;
 layout(constant_id = 1) const uint HEAD_DIM = 64u;
 layout(constant_id = 2) const uint TILE = 64u;
 layout(constant_id = 3) const uint LANES = 8u;
-layout(constant_id = 6) const uint FLAGS = 0u; // as in the parameters, and whether there is a softcap
+layout(constant_id = 6) const uint FLAGS = 0u; // as in the parameters; whether a softcap is
 const uint FULL = 1u, BIAS = 2u, SOFTCAP = 256u;
 const uint OCTETS = (HEAD_DIM + 7u) / 8u;
 const uint KEY_GROUPS = OCTETS < WORKGROUP_SIZE ? WORKGROUP_SIZE / OCTETS : 1u;

@@ -20,7 +20,8 @@ const uint ADD = 1u;
 #ifdef USE_RUNS
 #include "lib/lane_base.glsl"
 
-const uint COLUMNS = 256u; // of a workgroup, which is one invocation: COMBINE_RUNS_COLS of registry_route.c
+// Of a workgroup, which is one invocation: COMBINE_RUNS_COLS of registry_route.c.
+const uint COLUMNS = 256u;
 
 float sums[COLUMNS];
 

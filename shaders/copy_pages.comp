@@ -1,8 +1,9 @@
 // copy_pages.comp - copy the first slots of pages of a KV cache to other pages.
 //
-// Bindings and parameters: struct smr_copy_pages_push in kernel.h. A cache is moved as words, whatever
-// its type. The slots of one head are neighbours in a page: a workgroup takes a block of their words, of
-// one copy and head, of keys and of values; blocks behind the copy's slots have nothing to do.
+// Bindings and parameters: struct smr_copy_pages_push in kernel.h. A cache is moved as words,
+// whatever its type. The slots of one head are neighbours in a page: a workgroup takes a block of
+// their words, of one copy and head, of keys and of values; blocks behind the copy's slots have
+// nothing to do.
 #include "lib/reduce.glsl"
 
 // struct smr_page_copy: from, to, n_slots.

@@ -1,8 +1,8 @@
 // penalise.comp - bias and penalties: logits of a few tokens are changed in place.
 //
-// Bindings and parameters: struct smr_penalise_push and struct smr_draw in kernel.h. One workgroup. The
-// last tokens are counted in a table of all tokens, of which each is taken out again by whoever comes
-// first.
+// Bindings and parameters: struct smr_penalise_push and struct smr_draw in kernel.h. One workgroup.
+// The last tokens are counted in a table of all tokens, of which each is taken out again by whoever
+// comes first.
 #extension GL_KHR_memory_scope_semantics : require
 #include "lib/reduce.glsl"
 

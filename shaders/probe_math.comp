@@ -1,8 +1,9 @@
-// probe_math.comp - multiply and add as fast as the device does: chains that do not wait for memory,
-// and as many of them that none waits for the one before.
+// probe_math.comp - multiply and add as fast as the device does: chains that do not wait for
+// memory, and as many of them that none waits for the one before.
 //
-// Bindings and parameters: struct smr_probe_math_push in kernel.h. An invocation computes one element
-// of the result. With USE_RUNS a workgroup is one invocation, and chains are the lanes of vectors.
+// Bindings and parameters: struct smr_probe_math_push in kernel.h. An invocation computes one
+// element of the result. With USE_RUNS a workgroup is one invocation, and chains are the lanes of
+// vectors.
 #include "lib/reduce.glsl"
 
 layout(set = 0, binding = 0) readonly buffer In { float values[]; };

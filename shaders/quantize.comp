@@ -1,11 +1,11 @@
-// quantize.comp - rows of x as int8 with a scale for each block of 32, normed before where that is asked
-// for.
+// quantize.comp - rows of x as int8 with a scale for each block of 32, normed before where that is
+// asked for.
 //
 //   d = max |x| / 127, q = floor(x / d + 1/2)
 //
-// Bindings and layout: struct smr_quantize_push in kernel.h. Workgroups along y are rows; an invocation
-// makes one block. For the norm each workgroup adds up the squares of the whole row: reading it again
-// costs less than another dispatch.
+// Bindings and layout: struct smr_quantize_push in kernel.h. Workgroups along y are rows; an
+// invocation makes one block. For the norm each workgroup adds up the squares of the whole row:
+// reading it again costs less than another dispatch.
 #include "lib/reduce.glsl"
 
 layout(std430, binding = 0) restrict readonly buffer In { float x[]; };

@@ -29,8 +29,8 @@ float logit(uint at)
 
 const uint LANES = 8u;
 
-// A workgroup is one invocation, and goes over its chunk a vector at a time; what is left of the row's
-// last chunk follows one by one.
+// A workgroup is one invocation, and goes over its chunk a vector at a time; what is left of the
+// row's last chunk follows one by one.
 void main()
 {
     uint n_chunks = (n_cols + CHUNK - 1u) / CHUNK;

@@ -5,10 +5,10 @@
 //
 // With NORM heads of queries and keys are first normed: y = x / sqrt(mean(x^2) + eps) * weight.
 //
-// Bindings and parameters: struct smr_rope_store_push in kernel.h. A workgroup takes a head of a row:
-// first come those of queries, whose pairs its invocations share, then those of keys and of values,
-// whose units they share. A unit is what can be written to the cache without sharing a word: two
-// elements, or a block of 32 for Q8_0. For processors there is lib/rope_runs.glsl.
+// Bindings and parameters: struct smr_rope_store_push in kernel.h. A workgroup takes a head of a
+// row: first come those of queries, whose pairs its invocations share, then those of keys and of
+// values, whose units they share. A unit is what can be written to the cache without sharing a
+// word: two elements, or a block of 32 for Q8_0. For processors there is lib/rope_runs.glsl.
 #extension GL_KHR_memory_scope_semantics : require
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
@@ -152,8 +152,8 @@ void store(bool is_key, uint at, uint position, uint base, uint unit, float fact
 #endif
 }
 
-// What all elements of the head at `at` are multiplied with, besides the weights. All invocations call
-// it, before any of them writes; those of a head of values get nothing of use.
+// What all elements of the head at `at` are multiplied with, besides the weights. All invocations
+// call it, before any of them writes; those of a head of values get nothing of use.
 float head_factor(bool is_query, uint at)
 {
     float squares = 0.0;

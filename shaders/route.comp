@@ -1,8 +1,8 @@
 // route.comp - the experts a row is for: those with the greatest logits, and their weights.
 //
-// Bindings and parameters: struct smr_route_push in kernel.h. One workgroup for a row. It goes over all
-// logits once for each choice, taking what comes next after the choice before, in descending order and
-// then by number: nothing needs to be marked.
+// Bindings and parameters: struct smr_route_push in kernel.h. One workgroup for a row. It goes over
+// all logits once for each choice, taking what comes next after the choice before, in descending
+// order and then by number: nothing needs to be marked.
 #include "lib/reduce.glsl"
 #include "lib/numerics.glsl"
 

@@ -2,11 +2,12 @@
 //
 // Bindings and parameters: struct smr_sample_push and struct smr_draw in kernel.h. One workgroup.
 //
-// Tokens are in order: by descending logit, equal ones by their number. Each stage of sampling keeps a
-// beginning of that order, and the draw is the last token of the shortest beginning that has a certain
-// share of the probability: so each stage asks with which token the sum of the weights so far exceeds a
-// target. That is found without sorting, eleven bits of the order at a time: weights are added up in
-// bins, and what lies before and behind the bin that exceeds the target is out of the question.
+// Tokens are in order: by descending logit, equal ones by their number. Each stage of sampling
+// keeps a beginning of that order, and the draw is the last token of the shortest beginning that
+// has a certain share of the probability: so each stage asks with which token the sum of the
+// weights so far exceeds a target. That is found without sorting, eleven bits of the order at a
+// time: weights are added up in bins, and what lies before and behind the bin that exceeds the
+// target is out of the question.
 //
 // Weights are sums of 64-bit integers, which come out the same in whatever order they are added.
 #include "lib/reduce.glsl"
@@ -85,7 +86,7 @@ uint quotient(uvec2 a, uvec2 b)
     return result;
 }
 
-// ---- order and weights ----------------------------------------------------------------------------
+// ---- order and weights -------------------------------------------------------------------------
 
 // A number that grows with the value.
 uint rank_of(float value)
@@ -118,10 +119,10 @@ uvec2 weight_of(uint stage, float below) // `below`: value - greatest
     return p < min(min_p, 1.0) ? uvec2(0u) : fixed_of(exp(below / temperature));
 }
 
-// ---- items ------------------------------------------------------------------------------------------
+// ---- items -------------------------------------------------------------------------------------
 
-// How far a stage has come: `last` is the last place that the stages before left over; what is looked
-// for has the bits of `key` from shift + 11 on.
+// How far a stage has come: `last` is the last place that the stages before left over; what is
+// looked for has the bits of `key` from shift + 11 on.
 struct Search {
     uint stage, last;
     uint key, shift;
@@ -228,7 +229,7 @@ uint find_bin(uvec2 target, inout uvec2 sum)
     return i;
 }
 
-// ---- stages -----------------------------------------------------------------------------------------
+// ---- stages ------------------------------------------------------------------------------------
 
 bool is_wanted(uint stage)
 {
@@ -275,8 +276,8 @@ float begin()
 void main()
 {
     float greatest = begin();
-    // Of the tokens at the last place: those before the one that was found, and those behind it, which
-    // are in bins though they are left out.
+    // Of the tokens at the last place: those before the one that was found, and those behind it,
+    // which are in bins though they are left out.
     uint n_before = 0u, n_behind = 0u;
     Search s = Search(0u, ALL, 0u, 0u);
     for (; s.stage < N_STAGES; s.stage++) {

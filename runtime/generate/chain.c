@@ -1,8 +1,9 @@
 // chain.c - steps that are submitted before the token between them is known: the device chooses it.
 //
-// Between a step's end and the next one's begin a device waits until the host has woken up, read the
-// token and submitted. With two steps submitted it goes on meanwhile. Where a token then ends the text,
-// the step after it was computed for nothing: its slots in the cache count as not computed.
+// Between a step's end and the next one's begin a device waits until the host has woken up, read
+// the token and submitted. With two steps submitted it goes on meanwhile. Where a token then ends
+// the text, the step after it was computed for nothing: its slots in the cache count as not
+// computed.
 #include "generate/generate.h"
 
 #include <assert.h>
@@ -23,8 +24,8 @@ static enum smr_chain_step next_step(const struct smr_chain *chain)
     return chain->shapes[chain->n - 1].chain == SMR_CHAIN_ODD ? SMR_CHAIN_EVEN : SMR_CHAIN_ODD;
 }
 
-// Have the step's draw described, and the device know the tokens that penalties look back on: those up to
-// `position`, whose own is in the step's row, or was drawn by the step before.
+// Have the step's draw described, and the device know the tokens that penalties look back on: those
+// up to `position`, whose own is in the step's row, or was drawn by the step before.
 static void describe_draw(struct smr_chain *chain, uint32_t position, enum smr_chain_step step)
 {
     struct smr_schedule *schedule = chain->session->engine->schedule;

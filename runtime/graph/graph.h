@@ -4,8 +4,8 @@
 // program of it for a batch shape. An operation's operands are ids into the graph's tensors; rows
 // of activations are rows of the batch, or only those whose logits are wanted.
 //
-// A family of models is a row of flags in decoder.c or encoder_decoder.c; the parts of layers are in
-// block.c.
+// A family of models is a row of flags in decoder.c or encoder_decoder.c; the parts of layers are
+// in block.c.
 //
 // The graph of an encoder-decoder model has two parts, each with programs of its own: the first
 // n_encode_ops operations encode a source and leave its keys and values in the memory, one for each
@@ -105,8 +105,9 @@ struct smr_graph {
     bool failed;                 // an allocation failed; smr_graph_build() reports it
 };
 
-// Write down the forward pass of `model` for sequences of up to n_context tokens. Fails with SMR_ERROR_MODEL when the family is not known,
-// when a tensor is missing, or when one has another shape than the hyperparameters say.
+// Write down the forward pass of `model` for sequences of up to n_context tokens. Fails with
+// SMR_ERROR_MODEL when the family is not known, when a tensor is missing, or when one has another
+// shape than the hyperparameters say.
 bool smr_graph_build(struct smr_graph *graph, const struct smr_model *model, uint32_t n_context);
 void smr_graph_finish(struct smr_graph *graph);
 

@@ -20,7 +20,8 @@ struct smr_tensor {
     uint32_t n_dims;
     uint64_t dims[SMR_MAX_DIMS]; // unused ones are 1
     uint64_t size;               // bytes
-    // In the mapping; NULL where the file has the tensor otherwise: then smr_tensor_read() makes it.
+    // In the mapping; NULL where the file has the tensor otherwise: then smr_tensor_read() makes
+    // it.
     const uint8_t *data;
     const struct smr_tensor_source *source; // for smr_tensor_read(); NULL where there is `data`
 };
@@ -31,8 +32,8 @@ static inline uint64_t smr_tensor_rows(const struct smr_tensor *tensor)
     return tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
 }
 
-// Metadata, by GGUF's keys (metadata.h makes it and goes through it). Values that are numbers are read with the right width whatever
-// their type in the file, since writers differ.
+// Metadata, by GGUF's keys (metadata.h makes it and goes through it). Values that are numbers are
+// read with the right width whatever their type in the file, since writers differ.
 struct smr_metadata;
 bool smr_metadata_has(const struct smr_metadata *metadata, const char *key);
 bool smr_metadata_u32(const struct smr_metadata *metadata, const char *key, uint32_t *value);
@@ -52,8 +53,8 @@ struct smr_metadata_array {
 };
 bool smr_metadata_array(const struct smr_metadata *metadata, const char *key,
                         struct smr_metadata_array *array);
-// Next element; false at the end, and when it is of another kind or does not fit. Strings point into
-// the mapping and have no terminating zero.
+// Next element; false at the end, and when it is of another kind or does not fit. Strings point
+// into the mapping and have no terminating zero.
 bool smr_metadata_next_string(struct smr_metadata_array *array, const char **data, size_t *size);
 bool smr_metadata_next_i32(struct smr_metadata_array *array, int32_t *value);
 bool smr_metadata_next_u32(struct smr_metadata_array *array, uint32_t *value);
@@ -68,10 +69,10 @@ enum smr_rope_scaling {
     // Llama 3's scaling comes as a tensor rope_freqs.weight and needs no mode of its own.
 };
 
-// Hyperparameters in the field's words. GGUF key names are "ARCH." and what the comment says. Checked
-// on opening: numbers are finite and within sane limits (hparams.c has them), n_kv_heads divides
-// n_heads. In a file without weights those that are missing are 0. An array with one number for
-// each layer is accepted where all are equal.
+// Hyperparameters in the field's words. GGUF key names are "ARCH." and what the comment says.
+// Checked on opening: numbers are finite and within sane limits (hparams.c has them), n_kv_heads
+// divides n_heads. In a file without weights those that are missing are 0. An array with one number
+// for each layer is accepted where all are equal.
 struct smr_hparams {
     uint32_t n_vocab;                   // rows of token_embd.weight, else size of the vocabulary
     uint32_t n_context;                 // context_length: what the model was trained for
@@ -100,8 +101,9 @@ struct smr_hparams {
     uint32_t n_experts, n_experts_used;   // expert_count, expert_used_count; 0 for none
     uint32_t n_ff_expert;                 // expert_feed_forward_length, default n_ff
     bool expert_weights_norm; // expert_weights_norm: those of a row add up to 1; default true
-    // Encoder-decoder models are those with decoder_start_token_id. block_count is then the number of
-    // the encoder's layers, and n_layers those of the decoder: decoder_block_count, default the same.
+    // Encoder-decoder models are those with decoder_start_token_id. block_count is then the number
+    // of the encoder's layers, and n_layers those of the decoder: decoder_block_count, default the
+    // same.
     uint32_t n_encoder_layers;      // 0: there is no encoder
     uint32_t decoder_start;         // decoder_start_token_id: the token texts begin with
     uint32_t n_relative_buckets;    // attention.relative_buckets_count
@@ -148,8 +150,8 @@ bool smr_model_mapping(const struct smr_model *model, uint32_t index, const void
 bool smr_model_reads(const struct smr_model *model, const char *path);
 
 // NULL when there is none. O(1): a hash table. Where `tensors` has queries, keys and values in one
-// (attn_qkv), or gate and up (ffn_up of twice n_ff), their parts are found as attn_q, attn_k, attn_v,
-// ffn_gate and ffn_up.
+// (attn_qkv), or gate and up (ffn_up of twice n_ff), their parts are found as attn_q, attn_k,
+// attn_v, ffn_gate and ffn_up.
 const struct smr_tensor *smr_model_tensor(const struct smr_model *model, const char *name);
 // Name by printf, as "blk.%u.attn_q.weight".
 const struct smr_tensor *smr_model_tensor_f(const struct smr_model *model, const char *format, ...)

@@ -14,17 +14,19 @@ struct smr_placed {
     uint32_t n_parts;
 };
 
-// An operation as it is dispatched: one of the graph, with those neighbours that are done along with it.
-// Operands are those after fusing: what is not made any more is not there.
+// An operation as it is dispatched: one of the graph, with those neighbours that are done along
+// with it. Operands are those after fusing: what is not made any more is not there.
 struct smr_step_part {
     smr_id weight, bias, out;
 };
 struct smr_step {
     struct smr_op op;
     uint32_t op_index; // of it in the graph
-    // RMS norms that are folded in: MATMUL, of its input; ROPE_STORE, of the heads of queries and keys.
+    // RMS norms that are folded in: MATMUL, of its input; ROPE_STORE, of the heads of queries and
+    // keys.
     smr_id norm, key_norm;
-    // NORM that is added to its result: the weights of the next norm, of that, and what this one makes.
+    // NORM that is added to its result: the weights of the next norm, of that, and what this one
+    // makes.
     smr_id next_norm, next_out;
     // MATMUL: products of the same input, of weights of one type; [0] is op's own. Where there are
     // several, what they make lies side by side, as the columns of one matrix.

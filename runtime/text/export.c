@@ -1,9 +1,9 @@
 // export.c - a vocabulary in GGUF's words: keys tokenizer.ggml.*
-// (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), as llama.cpp's vocabularies "gpt2", "llama"
-// and "t5" have them.
+// (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), as llama.cpp's vocabularies "gpt2",
+// "llama" and "t5" have them.
 //
-// What GGUF can say is less than what tokenizer.json can. So the result is tried: a text must give the
-// same tokens through it.
+// What GGUF can say is less than what tokenizer.json can. So the result is tried: a text must give
+// the same tokens through it.
 #include "model/metadata.h"
 #include "text/vocab.h"
 
@@ -147,8 +147,8 @@ static bool set_merges(const struct smr_vocab *vocab, struct smr_metadata *metad
     return ok;
 }
 
-// Scores, one for each token. Those that merge by ranks get scores that put the merges into the same
-// order: the first rank that makes a token, from 0 down.
+// Scores, one for each token. Those that merge by ranks get scores that put the merges into the
+// same order: the first rank that makes a token, from 0 down.
 static bool set_scores(const struct smr_vocab *vocab, uint32_t n, struct smr_metadata *metadata)
 {
     float *scores = smr_alloc(vocab->context, n, sizeof(*scores), "token scores");

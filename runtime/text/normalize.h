@@ -41,15 +41,16 @@ struct smr_normalizer; // not changed by use
 struct smr_normalizer *smr_normalizer_create(smr_context *context); // NULL: no memory
 void smr_normalizer_destroy(struct smr_normalizer *normalizer);     // accepts NULL
 
-// Add a step behind the last. Takes `step->charsmap` and `step->regex`, on failure too. False with an
-// error when there are too many steps or no memory.
+// Add a step behind the last. Takes `step->charsmap` and `step->regex`, on failure too. False with
+// an error when there are too many steps or no memory.
 bool smr_normalizer_add(struct smr_normalizer *normalizer, const struct smr_normalize_step *step);
 
 // The steps there are.
 const struct smr_normalize_step *smr_normalizer_steps(const struct smr_normalizer *normalizer,
                                                       size_t *n);
 
-// Normalise `text`. `*first` says that it is the beginning of the whole text, and becomes false when
-// what it began with is dropped: tokenizers goes by places in the original. The result lies in `text` itself or in one of `scratch`, initialised strings.
+// Normalise `text`. `*first` says that it is the beginning of the whole text, and becomes false
+// when what it began with is dropped: tokenizers goes by places in the original. The result lies in
+// `text` itself or in one of `scratch`, initialised strings.
 bool smr_normalizer_run(const struct smr_normalizer *normalizer, struct smr_regex_search *search,
                         struct smr_string scratch[2], const char **text, size_t *size, bool *first);

@@ -1,7 +1,8 @@
 // pretokenizer.h - cutting a text into the words that a model encodes one by one.
 //
-// A chain of stages: the first cuts the text into pieces, the second cuts each of those pieces, and so
-// on. GGUF names the chain by tokenizer.ggml.pre (pretokenizer_table.h), tokenizer.json spells it out.
+// A chain of stages: the first cuts the text into pieces, the second cuts each of those pieces, and
+// so on. GGUF names the chain by tokenizer.ggml.pre (pretokenizer_table.h), tokenizer.json spells
+// it out.
 #pragma once
 
 #include "text/regex.h"
@@ -66,9 +67,9 @@ enum smr_pretokenizer_flags {
 struct smr_pretokenizer *smr_pretokenizer_named(smr_context *context, const char *name,
                                                 uint32_t *flags);
 
-// The name in GGUF files of a chain that cuts texts as `pre` does, told by what both make of a text that
-// has something for each expression in it. `flags` are those it must have of IGNORE_MERGES. False
-// with an error on a lack of memory; `*name` is NULL when there is none.
+// The name in GGUF files of a chain that cuts texts as `pre` does, told by what both make of a text
+// that has something for each expression in it. `flags` are those it must have of IGNORE_MERGES.
+// False with an error on a lack of memory; `*name` is NULL when there is none.
 bool smr_pretokenizer_name(smr_context *context, const struct smr_pretokenizer *pre, uint32_t flags,
                            const char **name);
 
@@ -88,7 +89,7 @@ struct smr_splitting {
     bool (*word)(void *user, const char *word, size_t size);
     void *user;
 };
-// `text` must be valid UTF-8; `first` says that it is the beginning of the whole text. False with an
-// error when an expression needs more than its limits, or when `word` was false.
+// `text` must be valid UTF-8; `first` says that it is the beginning of the whole text. False with
+// an error when an expression needs more than its limits, or when `word` was false.
 bool smr_pretokenizer_split(const struct smr_splitting *splitting, const char *text, size_t size,
                             bool first);

@@ -1,5 +1,5 @@
-// vocab.c - what a vocabulary is made of, whatever file it came from: look-up by text, the bytes of its
-// tokens, tokens that end a text.
+// vocab.c - what a vocabulary is made of, whatever file it came from: look-up by text, the bytes of
+// its tokens, tokens that end a text.
 #include "text/vocab.h"
 #include "text/letters.h"
 

@@ -1,11 +1,12 @@
-// attention_blocks.glsl - attention of many queries that share keys, where an invocation is a thread of
-// a processor, and its compiler makes vectors of loops; included by attention.comp.
+// attention_blocks.glsl - attention of many queries that share keys, where an invocation is a
+// thread of a processor, and its compiler makes vectors of loops; included by attention.comp.
 //
-// A workgroup is one invocation. It takes a split of the keys for QUERIES queries that share a KV head:
-// the heads of a row that do so and then those of the next rows. Queries are the lanes of vectors, so
-// that scores, maxima and sums are of whole vectors and nothing is added up across one. A tile's keys
-// become floats once for all queries, then its values do. Products are made for two vectors of queries
-// and BLOCK keys (or elements of values) at a time, whose sums stay in registers.
+// A workgroup is one invocation. It takes a split of the keys for QUERIES queries that share a KV
+// head: the heads of a row that do so and then those of the next rows. Queries are the lanes of
+// vectors, so that scores, maxima and sums are of whole vectors and nothing is added up across one.
+// A tile's keys become floats once for all queries, then its values do. Products are made for two
+// vectors of queries and BLOCK keys (or elements of values) at a time, whose sums stay in
+// registers.
 //
 // Neighbouring rows of one sequence make a run, whose keys are gone over together; each query sees
 // only its own.
@@ -15,7 +16,8 @@ layout(constant_id = 5) const uint BLOCK = 4u;
 
 const uint PAIR = 2u * LANES; // queries whose sums are made in one pass
 const uint PAIRS = QUERIES / PAIR;
-const uint STEP = HEAD_DIM % 16u == 0u ? 16u : HEAD_DIM % 8u == 0u ? 8u : 2u; // elements read at once
+// Elements read at once.
+const uint STEP = HEAD_DIM % 16u == 0u ? 16u : HEAD_DIM % 8u == 0u ? 8u : 2u;
 const uint ELEMENTS = (HEAD_DIM + BLOCK - 1u) / BLOCK * BLOCK;
 
 float query[QUERIES * HEAD_DIM]; // [PAIRS][HEAD_DIM][PAIR], scaled
@@ -69,8 +71,8 @@ void load_queries(Task task)
         sums[i] = 0.0;
 }
 
-// The queries from `i` on that are of its sequence: returns the one after them, and the keys that any
-// of them sees.
+// The queries from `i` on that are of its sequence: returns the one after them, and the keys that
+// any of them sees.
 uint find_run(Task task, uint i, out uvec2 keys)
 {
     uint sequence = rows[row_of(task, i)].w, next = i;
@@ -90,7 +92,8 @@ uint find_run(Task task, uint i, out uvec2 keys)
     return next;
 }
 
-// The tile's keys, or values, as floats. The last of them stands for those that would fill up a block.
+// The tile's keys, or values, as floats. The last of them stands for those that would fill up a
+// block.
 #define READ_TILE(words, parts, n)                                                                 \
     for (uint t = 0u; t < (n + BLOCK - 1u) / BLOCK * BLOCK; t++) {                                 \
         uint vector = place[min(t, n - 1u)];                                                       \
@@ -155,8 +158,8 @@ void add_values(uint pair, uint e, uint n)
     }
 }
 
-// What score_of() does to a product besides the scale, for a vector of queries from `i` on and n keys
-// from `first` on.
+// What score_of() does to a product besides the scale, for a vector of queries from `i` on and n
+// keys from `first` on.
 void cap_scores(Task task, uint i, uint first, uint n)
 {
     uint at = lane_base(i / PAIR * TILE * PAIR + i % PAIR);
@@ -178,8 +181,8 @@ void cap_scores(Task task, uint i, uint first, uint n)
     }
 }
 
-// Scores to weights, for a vector of queries from `i` on and n keys from `first` on; and what that does
-// to the sums so far. Keys that a query does not see get the weight 0.
+// Scores to weights, for a vector of queries from `i` on and n keys from `first` on; and what that
+// does to the sums so far. Keys that a query does not see get the weight 0.
 void weigh(uint i, uint first, uint n)
 {
     uint mine = lane_base(i), base = i / PAIR * TILE * PAIR + i % PAIR;

@@ -109,8 +109,8 @@ void multiply_keys(uint n)
     }
 }
 
-// Step 3. `mine` is the invocation's query, `place_in` its number among those of it. The tile begins
-// at key `first`. Keys that the query does not see get the weight 0.
+// Step 3. `mine` is the invocation's query, `place_in` its number among those of it. The tile
+// begins at key `first`. Keys that the query does not see get the weight 0.
 void weigh(bool in_run, uint first, inout float divisor)
 {
     uint mine = my_query(), place_in = gl_LocalInvocationID.x % STEP3;

@@ -1,6 +1,6 @@
-// attention_queries.glsl - the queries of a workgroup that has several which share a KV head: QUERIES,
-// those of HEADS heads that share it, in QUERIES / HEADS neighbouring rows. Query i is head i % HEADS
-// of row i / HEADS. For lib/attention_grouped.glsl and lib/attention_tiles.glsl.
+// attention_queries.glsl - the queries of a workgroup that has several which share a KV head:
+// QUERIES, those of HEADS heads that share it, in QUERIES / HEADS neighbouring rows. Query i is
+// head i % HEADS of row i / HEADS. For lib/attention_grouped.glsl and lib/attention_tiles.glsl.
 layout(constant_id = 4) const uint QUERIES = 8u; // a multiple of HEADS
 layout(constant_id = 5) const uint HEADS = 1u;
 const uint ROWS = QUERIES / HEADS;

@@ -1,10 +1,10 @@
 // attention_runs.glsl - attention where an invocation is a thread of a processor, and its compiler
 // makes vectors of loops (see lib/runs.glsl); included by attention.comp.
 //
-// A workgroup is one invocation and takes a split of the keys of one row, for HEADS heads that share
-// a KV head: each key and value is converted once for all of them. Innermost loops go over the lanes
-// of a vector, along memory. Several keys are gone over together, so that sums do not wait for each
-// other and those of the values are not loaded and stored for each key.
+// A workgroup is one invocation and takes a split of the keys of one row, for HEADS heads that
+// share a KV head: each key and value is converted once for all of them. Innermost loops go over
+// the lanes of a vector, along memory. Several keys are gone over together, so that sums do not
+// wait for each other and those of the values are not loaded and stored for each key.
 layout(constant_id = 4) const uint HEADS = 1u;
 layout(constant_id = 5) const uint KEYS = 4u; // of one pass over the scores
 // LANES here: elements of a vector, 8 or 16. TILE is a multiple of KEYS, SCORES and VALUES.
@@ -18,7 +18,8 @@ float query[HEADS * HEAD_DIM]; // scaled
 float score[HEADS * TILE];
 float sums[HEADS * HEAD_DIM]; // of the weighted values
 
-// The weights of absent keys are 0, but what they are multiplied with must be some key of this tile.
+// The weights of absent keys are 0, but what they are multiplied with must be some key of this
+// tile.
 uint place_of(uint t, uint n)
 {
     return place[min(t, n - 1u)];
@@ -79,8 +80,8 @@ void cap_scores(uint base, uint h, uint row, uint first, uint n)
     }
 }
 
-// Scores to weights, for head h and a tile of n keys; and what that does to the sums so far. Keys that
-// are not there get the weight 0.
+// Scores to weights, for head h and a tile of n keys; and what that does to the sums so far. Keys
+// that are not there get the weight 0.
 void weigh(uint h, uint n, inout float maximum, inout float divisor)
 {
     float before = maximum, most[SCORES], total[SCORES];

@@ -1,8 +1,9 @@
-// attention_tiles.glsl - attention of prompts on GPUs: products of matrices by way of shared memory;
-// included by attention.comp.
+// attention_tiles.glsl - attention of prompts on GPUs: products of matrices by way of shared
+// memory; included by attention.comp.
 //
-// QUERIES queries go over the keys in tiles of TILE. An invocation makes the scores of SUB_Q queries
-// with SUB_K keys and, of the same queries, the sums of weighted values of SUB_V quads of elements:
+// QUERIES queries go over the keys in tiles of TILE. An invocation makes the scores of SUB_Q
+// queries with SUB_K keys and, of the same queries, the sums of weighted values of SUB_V quads of
+// elements:
 //   1. where the tile's keys lie, through the page table
 //   2. dot products: queries and keys are brought to shared memory CHUNK quads of elements at a time
 //   3. scores; the maxima of LANES invocations, which have the same queries, are put together; the
@@ -12,7 +13,7 @@
 // only its own.
 layout(constant_id = 7) const uint KEYS = 16u; // a divisor of TILE
 
-const uint CHUNK = 8u, CHUNK_ROW = CHUNK + 1u; // a gap, so that neighbouring rows are in other banks
+const uint CHUNK = 8u, CHUNK_ROW = CHUNK + 1u; // a gap: neighbouring rows are in other banks
 const uint N_CHUNKS = (OCTETS * 2u + CHUNK - 1u) / CHUNK;
 const uint N_Q = WORKGROUP_SIZE / LANES;
 const uint SUB_Q = QUERIES / N_Q; // a multiple of 4

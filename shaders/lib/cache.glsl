@@ -62,8 +62,8 @@ vec4 cache_bytes(uint word)
     }
 #endif
 
-// With USE_RUNS (storage of 8 and 16 bits) also, for loops over the lanes of a vector, where `parts`
-// is the buffer `words` as an array of CACHE_PART:
+// With USE_RUNS (storage of 8 and 16 bits) also, for loops over the lanes of a vector, where
+// `parts` is the buffer `words` as an array of CACHE_PART:
 //
 //   scale = CACHE_SCALE(words, base, o), scale * CACHE_FLOAT(parts[CACHE_LANES(base, o) + l])
 //                    element 8 o + l of the vector at word `base`

@@ -1,9 +1,10 @@
-// dot.glsl - matvec for GPUs that multiply and add four pairs of bytes in one instruction: activations are
-// int8, as the kernel quantize makes them, and normed there where that is asked for.
+// dot.glsl - matvec for GPUs that multiply and add four pairs of bytes in one instruction:
+// activations are int8, as the kernel quantize makes them, and normed there where that is asked
+// for.
 //
-// What a group of weights that share a scale adds to a sum is d * (scale * sum of q v + offset * sum of
-// v), where v are the activations' bytes and d is their scale; both sums of integers are exact. The
-// formats' files say with USE_DOT
+// What a group of weights that share a scale adds to a sum is d * (scale * sum of q v + offset *
+// sum of v), where v are the activations' bytes and d is their scale; both sums of integers are
+// exact. The formats' files say with USE_DOT
 //
 //   Words load_words(row, u)        the quants of span u
 //   packed_quants(words, g, k)      four of group g as bytes, of word k of its GROUP_WORDS
@@ -12,8 +13,8 @@
 //   HALVES                          1: a group is half a block of activations
 #extension GL_EXT_spirv_intrinsics : require
 
-// DotProductInput4x8BitPacked, DotProduct; OpSDot of SPV_KHR_integer_dot_product, of two words of four
-// bytes (packed vector format 0). glslang has no name for it before version 15.
+// DotProductInput4x8BitPacked, DotProduct; OpSDot of SPV_KHR_integer_dot_product, of two words of
+// four bytes (packed vector format 0). glslang has no name for it before version 15.
 spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6018, 6019], id = 4450)
 int packed_dot(uint a, uint b, spirv_literal int format);
 

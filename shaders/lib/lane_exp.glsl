@@ -1,7 +1,7 @@
 // lane_exp.glsl - exp() for loops over the lanes of a vector (lib/runs.glsl).
 
-// exp() to about 1e-6 of it, from e^-87 to e^88 and no further, in operations that a compiler has for vectors: 2^k times a polynomial for
-// what is left of the exponent, |r| <= ln(2) / 2.
+// exp() to about 1e-6 of it, from e^-87 to e^88 and no further, in operations that a compiler has
+// for vectors: 2^k times a polynomial for what is left of the exponent, |r| <= ln(2) / 2.
 float lane_exp(float x)
 {
     x = min(max(x, -87.0), 88.0);

@@ -1,9 +1,9 @@
 // lanes.glsl - matvec and matmul where subgroups are narrow and a load costs about as much for each
 // invocation on its own, as on drivers that run invocations in the lanes of a processor's vectors.
 //
-// An invocation makes OUT_ROWS columns of y for N_ROWS rows, and walks along the columns of w on its
-// own. What a step needs of x is loaded once by the subgroup, a value by each invocation, and then
-// handed round.
+// An invocation makes OUT_ROWS columns of y for N_ROWS rows, and walks along the columns of w on
+// its own. What a step needs of x is loaded once by the subgroup, a value by each invocation, and
+// then handed round.
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 
@@ -16,8 +16,8 @@ layout(constant_id = 4) const uint PART_QUADS = 1u;  // of a step, done at a tim
 const uint PART_VALUES = PART_QUADS * 4u; // of one row of x
 const uint N_LOADS = (N_ROWS * PART_VALUES + LANES - 1u) / LANES;
 
-// Column k of y of this invocation, whose workgroup's begin at `first`. With GATED, OUT_ROWS is 2: a
-// gate and what it gates.
+// Column k of y of this invocation, whose workgroup's begin at `first`. With GATED, OUT_ROWS is 2:
+// a gate and what it gates.
 uint my_column(uint first, uint k)
 {
     uint me = gl_LocalInvocationID.x;
@@ -37,8 +37,8 @@ void multiply(uint first, uint first_r)
     [[unroll]] for (uint i = 0u; i < OUT_ROWS * N_ROWS; i++)
         sums[i] = 0.0;
 
-    // Where this invocation loads x from. Value f of a part is its column f % PART_VALUES of row f /
-    // PART_VALUES; rows that are not there are read from the last one.
+    // Where this invocation loads x from. Value f of a part is its column f % PART_VALUES of row f
+    // / PART_VALUES; rows that are not there are read from the last one.
     uint from[N_LOADS];
     float squares[N_LOADS]; // of all that it loads
     [[unroll]] for (uint i = 0u; i < N_LOADS; i++) {

@@ -1,15 +1,15 @@
-// rope_runs.glsl - rope_store where an invocation is a thread of a processor, and its compiler makes
-// vectors of loops (see lib/runs.glsl); included by rope_store.comp.
+// rope_runs.glsl - rope_store where an invocation is a thread of a processor, and its compiler
+// makes vectors of loops (see lib/runs.glsl); included by rope_store.comp.
 //
-// A workgroup is one invocation and takes HEADS heads of a row, whose angles are made once for all of
-// them. A head is read, worked on in place, and written.
+// A workgroup is one invocation and takes HEADS heads of a row, whose angles are made once for all
+// of them. A head is read, worked on in place, and written.
 layout(constant_id = 2) const uint HEAD_DIM = 64u;
 layout(constant_id = 3) const uint ROPE_DIM = 64u;
 layout(constant_id = 4) const uint HEADS = 16u;
 
 const uint PAIRS = ROPE_DIM / 2u;
 
-float cosines[PAIRS + 1u], sines[PAIRS + 1u]; // times the magnitude; one more, for there may be none
+float cosines[PAIRS + 1u], sines[PAIRS + 1u]; // times the magnitude; one more: there may be none
 float head[HEAD_DIM];
 
 // As lane_base(), for a head after it.

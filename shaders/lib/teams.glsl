@@ -1,8 +1,8 @@
 // teams.glsl - how matvec for GPUs is laid over invocations (lib/wide.glsl, lib/dot.glsl).
 //
-// A row is cut into spans of 64 columns that begin with a word, and an invocation takes a span at a time,
-// all of it unrolled. The workgroup's invocations are LANES along the columns times as many teams as
-// that leaves; each team has OUT_ROWS rows of weights of its own.
+// A row is cut into spans of 64 columns that begin with a word, and an invocation takes a span at a
+// time, all of it unrolled. The workgroup's invocations are LANES along the columns times as many
+// teams as that leaves; each team has OUT_ROWS rows of weights of its own.
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 

@@ -1,7 +1,7 @@
 // wide.glsl - matvec for GPUs: few instructions for each weight.
 //
-// Weights that share a scale are a group. What a group adds to a sum is scale * sum of q x + offset *
-// sum of x, where q are the bits as they lie, taken for unsigned bytes: one conversion and one
+// Weights that share a scale are a group. What a group adds to a sum is scale * sum of q x + offset
+// * sum of x, where q are the bits as they lie, taken for unsigned bytes: one conversion and one
 // multiplication for each weight, while the sum of x is shared by OUT_ROWS rows of weights.
 //
 // A row is cut into spans that begin with a word. An invocation takes a span at a time, all of it

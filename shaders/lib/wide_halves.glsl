@@ -1,5 +1,5 @@
-// wide_halves.glsl - for lib/wide.glsl: what blocks of 32 in 18 bytes share, a factor as f16 and 16 bytes
-// with elements 0 to 15 in their low halves, 16 to 31 in the high ones.
+// wide_halves.glsl - for lib/wide.glsl: what blocks of 32 in 18 bytes share, a factor as f16 and 16
+// bytes with elements 0 to 15 in their low halves, 16 to 31 in the high ones.
 const uint SPAN_BLOCKS = 2u, BLOCK_COLUMNS = 32u, BLOCK_STEPS = 1u, STEP_QUARTETS = 8u;
 const uint GROUPS = 2u;
 

@@ -59,6 +59,7 @@
     X(clBuildProgram)                                                                              \
     X(clGetProgramInfo)                                                                            \
     X(clGetProgramBuildInfo)                                                                       \
+    X(clRetainProgram)                                                                             \
     X(clReleaseProgram)                                                                            \
     X(clCreateKernel)                                                                              \
     X(clSetKernelArg)                                                                              \
@@ -166,7 +167,8 @@ struct smr_cl_device {
     bool half_bits;                // halves may be converted by shifts: translate.h
     bool functions;                // kernels may be functions; `checked`: addresses are the host's
     bool checked;
-    struct smr_cl_linked *linked; // programs of functions; owned
+    struct smr_cl_linked *linked;             // programs of functions; owned
+    _Atomic(struct smr_cl_unsaved *) unsaved; // programs that were compiled; owned
 };
 
 static inline struct smr_cl_device *smr_cl_device(smr_device *device)
@@ -211,10 +213,14 @@ cl_mem smr_cl_buffer_part(smr_buffer *buffer, uint64_t offset, uint64_t size);
 //
 // From any thread.
 
-// A program: what was kept of it on disk, else compiled, and kept for the next time. `name` is for
-// the log, and for the error with which NULL comes.
+// A program: what was kept of it on disk, else compiled. `name` is for the log, and for the error with
+// which NULL comes.
 cl_program smr_cl_program_make(struct smr_cl_device *device, const char *name,
                                const struct smr_string *text, const char *options);
+
+// Keep on disk what was compiled, when nobody waits for it: PoCL compiles a kernel once more, for
+// workgroups of any size, when it is asked for its binary.
+void smr_cl_programs_save(struct smr_cl_device *device);
 
 // ---- kernels (kernel.c) -----------------------------------------------------------------------
 

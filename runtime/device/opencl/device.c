@@ -46,6 +46,7 @@ static void release_queue(const struct smr_cl_table *cl, cl_command_queue queue)
 static void close_device(smr_device *base)
 {
     struct smr_cl_device *device = smr_cl_device(base);
+    smr_cl_programs_save(device);
     smr_cl_unlink(device, NULL);
     release_queue(&device->cl, device->queue);
     release_queue(&device->cl, device->timed_queue);

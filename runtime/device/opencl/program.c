@@ -1,4 +1,5 @@
 // program.c - compiled programs, and where they are kept on disk.
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,13 +39,32 @@ static cl_program load(struct smr_cl_device *device, struct smr_key key, const c
     return program;
 }
 
-// Nothing here is an error: the next start only takes longer.
+// A program that was compiled, to be kept when the device is closed.
+struct smr_cl_unsaved {
+    cl_program program;
+    struct smr_key key;
+    struct smr_cl_unsaved *next;
+};
+
+// Nothing here and below is an error: the next start only takes longer.
+static void save_later(struct smr_cl_device *device, struct smr_key key, cl_program program)
+{
+    smr_context *context = device->base.context;
+    struct smr_cl_unsaved *new =
+        context->params.cache_dir ? smr_context_reallocate(context, NULL, sizeof *new) : NULL;
+    if (!new)
+        return;
+    device->cl.clRetainProgram(program);
+    *new = (struct smr_cl_unsaved){program, key, atomic_load(&device->unsaved)};
+    while (!atomic_compare_exchange_weak(&device->unsaved, &new->next, new))
+        ;
+}
+
 static void save(struct smr_cl_device *device, struct smr_key key, cl_program program)
 {
     smr_context *context = device->base.context;
     size_t size = 0;
-    if (!context->params.cache_dir ||
-        device->cl.clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) !=
+    if (device->cl.clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) !=
             CL_SUCCESS ||
         !size)
         return;
@@ -53,6 +73,25 @@ static void save(struct smr_cl_device *device, struct smr_key key, cl_program pr
                                             NULL) == CL_SUCCESS)
         smr_cache_put(context, "clbin", key, data, size);
     smr_free(context, data);
+}
+
+void smr_cl_programs_save(struct smr_cl_device *device)
+{
+    const uint64_t begin = smr_time_ns();
+    size_t n = 0;
+    smr_cl_hold_signals();
+    for (struct smr_cl_unsaved *next, *at = atomic_exchange(&device->unsaved, NULL); at;
+         at = next) {
+        next = at->next;
+        save(device, at->key, at->program);
+        device->cl.clReleaseProgram(at->program);
+        smr_free(device->base.context, at);
+        n++;
+    }
+    smr_cl_release_signals();
+    if (n)
+        smr_log(device->base.context, SMR_LOG_DEBUG, "%zu programs kept on disk, in %.2f s", n,
+                (double)(smr_time_ns() - begin) * 1e-9);
 }
 
 // The compiler's messages, several lines, as one line.
@@ -112,7 +151,7 @@ cl_program smr_cl_program_make(struct smr_cl_device *device, const char *name,
     if (!kept)
         program = compile(device, text, options, why);
     if (program && !kept)
-        save(device, key, program);
+        save_later(device, key, program);
     smr_cl_release_signals();
     smr_log(context, SMR_LOG_DEBUG, "%s: %s, in %.2f s", name,
             kept      ? "kept"

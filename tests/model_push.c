@@ -50,6 +50,10 @@ static bool push_matrices(enum smr_kernel_id id, const struct shape *m, union sm
             push->matmul.activation = SMR_ACT_GELU;
         }
         break;
+    case SMR_KERNEL_MATMUL_MERGE:
+        push->matmul_merge = (struct smr_matmul_merge_push){
+            m->n_embd, smr_min_u32(m->n_rows, 64), 4, m->n_embd, 0, SMR_MATMUL_ADD};
+        break;
     case SMR_KERNEL_ACTIVATE:
         push->activate =
             (struct smr_activate_push){m->n_ff, m->n_rows, m->n_ff, m->n_ff, m->n_ff, 0, 0, 0};

@@ -212,6 +212,24 @@ static uint32_t check_varied_attention(struct subject *s, uint32_t head_dim, uin
     return check_varied(s, SMR_KERNEL_ATTENTION, SMR_F16, &p);
 }
 
+// A few rows of few results, which GPUs split along the columns.
+static uint32_t check_split(struct subject *s)
+{
+    enum { TILES = 1 };
+    const struct smr_matmul_part whole = {0};
+    const struct smr_matmul_push p = {.n_cols = 2080,
+                                      .n_out = 70,
+                                      .n_rows = 10,
+                                      .in_stride = 2080,
+                                      .out_stride = 71,
+                                      .flags = SMR_MATMUL_ADD,
+                                      .parts = {whole, whole, whole}};
+    struct smr_kernel_key key;
+    assert_true(smr_kernel_variant_key(s->device, SMR_KERNEL_MATMUL, SMR_Q5_0, TILES, &p, &key));
+    assert_true(smr_kernel_desc(SMR_KERNEL_MATMUL)->splits(&key, &p) > 1);
+    return check_varied(s, SMR_KERNEL_MATMUL, SMR_Q5_0, &p);
+}
+
 // Software devices are not offered other settings, because compiling takes long there, but here they
 // stand in for GPUs.
 static void test_varied_constants(void **state)
@@ -226,6 +244,8 @@ static void test_varied_constants(void **state)
     assert_true(!vulkan || n >= 4);
     const uint32_t n_tiles = check_varied_attention(&s, 64, 3) + check_varied_attention(&s, 256, 1);
     assert_true(!vulkan || n_tiles >= 4);
+    if (vulkan)
+        assert_true(check_split(&s) >= 4);
     close_subject(&s);
     test_folder_remove(&folder);
 }

@@ -173,6 +173,15 @@ static void make_matmul(struct smr_case *c, const struct smr_case_params *params
     c->operands[4] = floats_if(c, p->flags & SMR_MATVEC_NORM, p->n_cols, 1.0f);
 }
 
+static void make_matmul_merge(struct smr_case *c, const struct smr_case_params *params)
+{
+    const struct smr_matmul_merge_push *p = c->push;
+    const uint32_t end = p->out_offset + p->n_out;
+    c->operands[0] = smr_case_floats(c, (size_t)p->n_splits * p->n_rows * p->n_out, 1.0f);
+    c->operands[1] = floats_if(c, p->flags & SMR_MATMUL_BIAS, end, 1.0f);
+    c->operands[2] = smr_case_floats(c, (size_t)(p->n_rows - 1) * p->out_stride + end, 1.0f);
+}
+
 // ---- rope_store -------------------------------------------------------------------------------
 
 enum { ROPE_SLOTS = 97 };
@@ -511,6 +520,7 @@ const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS] = {
     [SMR_KERNEL_QUANTIZE] = {make_quantize, decode_quantize, NULL},
     [SMR_KERNEL_MATVEC] = {make_matmul, NULL, NULL},
     [SMR_KERNEL_MATMUL] = {make_matmul, NULL, NULL},
+    [SMR_KERNEL_MATMUL_MERGE] = {make_matmul_merge, NULL, NULL},
     [SMR_KERNEL_ROPE_STORE] = {make_rope_store, decode_rope_store, NULL},
     [SMR_KERNEL_ATTENTION] = {make_attention, decode_attention, NULL},
     [SMR_KERNEL_ATTENTION_MERGE] = {make_attention_merge, NULL, NULL},

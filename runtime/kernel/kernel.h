@@ -23,6 +23,7 @@ enum smr_kernel_id {
     SMR_KERNEL_NORM_ADD_NORM,
     SMR_KERNEL_MATVEC,
     SMR_KERNEL_MATMUL,
+    SMR_KERNEL_MATMUL_MERGE,
     SMR_KERNEL_ROPE_STORE,
     SMR_KERNEL_ATTENTION,
     SMR_KERNEL_ATTENTION_MERGE,
@@ -119,6 +120,16 @@ struct smr_matmul_push {
     uint32_t activation; // enum smr_activation with GATED, not SOFTCAP
     float eps;           // with NORM
 };
+
+// matmul_merge: put together what a matmul leaves that is split along the columns of w:
+//   y[r, out_offset + o] = sum over s of partial[s, r, o]  (+ bias[out_offset + o])  (+ y before)
+// Bindings: 0 partial, f32 [n_splits, n_rows, n_out]; 1 bias, f32 (anything without BIAS); 2 y, f32.
+struct smr_matmul_merge_push {
+    uint32_t n_out, n_rows, n_splits;
+    uint32_t out_stride, out_offset;
+    uint32_t flags; // SMR_MATMUL_BIAS, SMR_MATMUL_ADD
+};
+enum { SMR_PARTIAL_SIZE = 4 << 20 /* bytes of the partial sums of one matmul, at most */ };
 
 // rope_store: rotate queries in place, and rotate keys into the KV cache with values beside them.
 //   angle = position * inv_freq[i]; pairs are (i, i + rope_dim / 2) with NEOX, else (2i, 2i + 1);
@@ -353,6 +364,7 @@ union smr_push {
     struct smr_norm_push norm;
     struct smr_norm_add_norm_push norm_add_norm;
     struct smr_matmul_push matmul;
+    struct smr_matmul_merge_push matmul_merge;
     struct smr_rope_store_push rope_store;
     struct smr_attention_push attention;
     struct smr_attention_merge_push attention_merge;
@@ -429,6 +441,9 @@ struct smr_kernel_desc {
     // `i`. False when there are no more. Optional.
     bool (*vary)(struct smr_kernel_key *key, const struct smr_limits *limits, const void *push,
                  uint32_t i);
+    // [optional] How many sums there are for each result, which kernel matmul_merge is to put together; 0:
+    // results are whole.
+    uint32_t (*splits)(const struct smr_kernel_key *key, const void *push);
     // Workgroups that cover `push`, given the key.
     void (*groups)(const struct smr_kernel_key *key, const void *push, uint32_t groups[3]);
     // [optional] Weights that one invocation multiplies in one round of its innermost loop; 0: not
@@ -480,7 +495,8 @@ uint32_t smr_kernel_set_n_rejected(const struct smr_kernel_set *set); // so far
 smr_kernel *smr_kernel_set_get(struct smr_kernel_set *set, const struct smr_kernel_key *key);
 
 // Record one dispatch of `key`: bindings in the order above; push as the kernel's struct. Variants that
-// want quantised input have it made by a dispatch of its own before.
+// want quantised input have it made by a dispatch of its own before; what is split is put together by
+// one after it.
 void smr_kernel_dispatch(struct smr_kernel_set *set, smr_list *list,
                          const struct smr_kernel_key *key, const struct smr_binding *bindings,
                          const void *push);

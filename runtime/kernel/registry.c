@@ -397,6 +397,7 @@ static const struct smr_kernel_desc *const descs[SMR_N_KERNELS] = {
     [SMR_KERNEL_QUANTIZE] = &smr_desc_quantize,
     [SMR_KERNEL_MATVEC] = &smr_desc_matvec,
     [SMR_KERNEL_MATMUL] = &smr_desc_matmul,
+    [SMR_KERNEL_MATMUL_MERGE] = &smr_desc_matmul_merge,
     [SMR_KERNEL_ROPE_STORE] = &smr_desc_rope_store,
     [SMR_KERNEL_ATTENTION] = &smr_desc_attention,
     [SMR_KERNEL_ATTENTION_MERGE] = &smr_desc_attention_merge,

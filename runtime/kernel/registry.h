@@ -12,7 +12,7 @@ extern const struct smr_kernel_desc smr_desc_embed, smr_desc_norm, smr_desc_matv
     smr_desc_rope_store, smr_desc_attention, smr_desc_attention_merge, smr_desc_activate,
     smr_desc_reduce, smr_desc_copy_pages, smr_desc_pick, smr_desc_penalise, smr_desc_sample,
     smr_desc_route, smr_desc_experts, smr_desc_combine, smr_desc_probe_read, smr_desc_probe_math,
-    smr_desc_quantize, smr_desc_norm_add_norm;
+    smr_desc_quantize, smr_desc_norm_add_norm, smr_desc_matmul_merge;
 
 // The greatest power of two that is at most `wanted` and that the device takes as the size of a
 // one-dimensional workgroup. Every device takes 128.

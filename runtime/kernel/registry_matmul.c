@@ -26,6 +26,11 @@ static const struct smr_variant matmul_variants[] = {
     [MATMUL_RUNS] = {"runs", SMR_RUNS_DEFINES, SMR_RUNS_CAPABILITIES},
 };
 
+static bool is_tiled(const struct smr_kernel_key *key)
+{
+    return key->variant >= MATMUL_TILES && key->variant <= MATMUL_MATRICES;
+}
+
 // What lib/tiles.glsl may be made for: the tile of a workgroup and that of an invocation, columns and
 // rows of y; parts of the columns of w; whether to fetch ahead. For lib/matrix_tiles.glsl `sub` is what
 // a subgroup makes, and the rest is 0.
@@ -79,23 +84,59 @@ static uint32_t tile_shared_size(const struct tile *tile)
 
 enum { TILES_WORKGROUPS = 128 }; // enough to fill a GPU
 
+// What is split writes and reads its sums once more, and is put together by a dispatch of its own.
+// With more rows there are tiles enough; and tuning tells these numbers of rows apart.
+enum { SPLIT_LEAST_COLS = 512, SPLIT_MOST_ROWS = 128, MOST_SPLITS = 8 };
+
+static uint64_t count_tiles(const struct tile *tile, const struct smr_matmul_push *p)
+{
+    return (uint64_t)smr_div_up(p->n_out, tile->o) * smr_div_up(p->n_rows, tile->r);
+}
+
 // Whether half of the tile is before the last row, and there are enough of them.
 static bool tile_suits(const struct tile *tile, const struct smr_matmul_push *p)
 {
-    const uint64_t n = (uint64_t)smr_div_up(p->n_out, tile->o) * smr_div_up(p->n_rows, tile->r);
-    return tile->r / 2 < p->n_rows && n >= TILES_WORKGROUPS;
+    return tile->r / 2 < p->n_rows && count_tiles(tile, p) >= TILES_WORKGROUPS;
 }
 
-// Constants: workgroup size, then the members of struct tile. False where the device cannot do it.
+// Columns of a split of half the size, at first of half of all. 0 where that were too little for each,
+// too many, or there is no room for the sums of as many rows as the same may be chosen for.
+static uint32_t halve_split(const struct smr_matmul_push *p, uint32_t split)
+{
+    const uint64_t rows = smr_rows_bucket(p->n_rows);
+    const uint32_t half = (split ? split : smr_power_of_two(p->n_cols)) / 2;
+    const uint32_t n = half < SPLIT_LEAST_COLS ? UINT32_MAX : smr_div_up(p->n_cols, half);
+    return n <= MOST_SPLITS && rows <= SPLIT_MOST_ROWS &&
+                   n * rows * p->n_out * sizeof(float) <= SMR_PARTIAL_SIZE
+               ? half
+               : 0;
+}
+
+// Columns of a split, so that there are enough workgroups, or as many as there may be; 0: all.
+static uint32_t usual_split(const struct tile *tile, const struct smr_matmul_push *p)
+{
+    const uint64_t n_tiles = count_tiles(tile, p);
+    uint32_t split = 0;
+    while ((split ? smr_div_up(p->n_cols, split) : 1) * n_tiles < TILES_WORKGROUPS) {
+        const uint32_t half = halve_split(p, split);
+        if (!half)
+            break;
+        split = half;
+    }
+    return split;
+}
+
+// Constants: workgroup size, then the members of struct tile, columns of a split. False where the device
+// cannot do it.
 static bool use_tile(struct smr_kernel_key *key, const struct smr_limits *limits,
-                     const struct tile *tile)
+                     const struct tile *tile, uint32_t split)
 {
     const uint32_t size = tile_invocations(tile, limits);
     if (smr_workgroup_size(limits, size) != size ||
         limits->max_shared_size < tile_shared_size(tile))
         return false;
-    const uint32_t constants[] = {size,        tile->o,     tile->r,    tile->sub_o,
-                                  tile->sub_r, tile->parts, tile->ahead};
+    const uint32_t constants[] = {size,        tile->o,     tile->r,     tile->sub_o,
+                                  tile->sub_r, tile->parts, tile->ahead, split};
     memcpy(key->constants, constants, sizeof(constants));
     return true;
 }
@@ -124,7 +165,7 @@ static bool tiles_specialise(struct smr_kernel_key *key, const struct smr_limits
     const struct tile *tiles = tiles_for(limits, key->variant, &n);
     bool done = false;
     for (size_t i = 0; i < n; i++) {
-        const bool fits = use_tile(key, limits, &tiles[i]);
+        const bool fits = use_tile(key, limits, &tiles[i], usual_split(&tiles[i], p));
         done = done || fits;
         if (fits && tile_suits(&tiles[i], p))
             break;
@@ -132,18 +173,25 @@ static bool tiles_specialise(struct smr_kernel_key *key, const struct smr_limits
     return done;
 }
 
-// The other tiles that the device can do, for tuning.
+// The other tiles that the device can do, for tuning: split as usual, and not, and once more.
 static bool matmul_vary(struct smr_kernel_key *key, const struct smr_limits *limits,
                         const void *push, uint32_t number)
 {
-    if (key->variant < MATMUL_TILES || key->variant > MATMUL_MATRICES)
+    if (!is_tiled(key))
         return false;
+    const struct smr_matmul_push *p = push;
     const struct smr_kernel_key usual = *key;
     size_t n;
     const struct tile *tiles = tiles_for(limits, key->variant, &n);
-    for (size_t i = 0; i < n; i++)
-        if (use_tile(key, limits, &tiles[i]) && !smr_kernel_keys_equal(key, &usual) && !number--)
-            return true;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t split = usual_split(&tiles[i], p), half = split ? halve_split(p, split) : 0;
+        const uint32_t splits[] = {split, 0, half};
+        const uint32_t n_splits = half ? 3 : split ? 2 : 1;
+        for (uint32_t j = 0; j < n_splits; j++)
+            if (use_tile(key, limits, &tiles[i], splits[j]) &&
+                !smr_kernel_keys_equal(key, &usual) && !number--)
+                return true;
+    }
     return false;
 }
 
@@ -167,7 +215,7 @@ static bool matmul_specialise(struct smr_kernel_key *key, const struct smr_limit
         key->constants[1] = smr_div_up(RUNS_TILE_ROWS, key->constants[3]) * key->constants[3];
         return smr_runs_specialise(key, limits, p);
     }
-    if (key->variant >= MATMUL_TILES && key->variant <= MATMUL_MATRICES)
+    if (is_tiled(key))
         return tiles_specialise(key, limits, p);
     // More sums per invocation read less of shared memory for each; 8 by 8 would be too many for the
     // registers of Intel's GPUs.
@@ -193,6 +241,13 @@ static uint64_t matmul_shape(const void *push, uint32_t shape[SMR_SHAPE_WORDS])
     return work;
 }
 
+static uint32_t matmul_splits(const struct smr_kernel_key *key, const void *push)
+{
+    const struct smr_matmul_push *p = push;
+    const uint32_t split = is_tiled(key) ? key->constants[7] : 0;
+    return split ? smr_div_up(p->n_cols, split) : 0;
+}
+
 static void matmul_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_matmul_push *p = push;
@@ -206,7 +261,7 @@ static void matmul_groups(const struct smr_kernel_key *key, const void *push, ui
         groups[0] = smr_max_u32(1, smr_div_up(p->n_out, key->constants[1]));
         groups[1] = smr_max_u32(1, smr_div_up(p->n_rows, key->constants[2]));
     }
-    groups[2] = 1;
+    groups[2] = smr_max_u32(1, matmul_splits(key, p));
 }
 
 const struct smr_kernel_desc smr_desc_matmul = {
@@ -214,7 +269,7 @@ const struct smr_kernel_desc smr_desc_matmul = {
     .twin = smr_twin_matmul,
     .n_bindings = 4,
     .push_size = sizeof(struct smr_matmul_push),
-    .n_constants = 7,
+    .n_constants = 8,
     .access = {SMR_READ, SMR_READ, SMR_READ, SMR_READ_WRITE},
     .types = smr_types_weights,
     .n_types = SMR_COUNT(smr_types_weights),
@@ -224,5 +279,42 @@ const struct smr_kernel_desc smr_desc_matmul = {
     .specialise = matmul_specialise,
     .vary = matmul_vary,
     .shape = matmul_shape,
+    .splits = matmul_splits,
     .groups = matmul_groups,
+};
+
+// ---- matmul_merge -------------------------------------------------------------------------------
+
+// Constants: workgroup size, sums of each result.
+static bool matmul_merge_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                                    const void *push)
+{
+    const struct smr_matmul_merge_push *p = push;
+    key->constants[0] = smr_workgroup_size_for(limits, 128, 16);
+    key->constants[1] = p->n_splits;
+    return (uint64_t)p->n_splits * p->n_rows * p->n_out <= UINT32_MAX &&
+           (uint64_t)p->n_rows * p->out_stride <= UINT32_MAX;
+}
+
+static void matmul_merge_groups(const struct smr_kernel_key *key, const void *push,
+                                uint32_t groups[3])
+{
+    const struct smr_matmul_merge_push *p = push;
+    smr_spread_groups(smr_div_up(p->n_rows * p->n_out, key->constants[0]), groups);
+}
+
+const struct smr_kernel_desc smr_desc_matmul_merge = {
+    .name = "matmul_merge",
+    .twin = smr_twin_matmul_merge,
+    .n_bindings = 3,
+    .push_size = sizeof(struct smr_matmul_merge_push),
+    .n_constants = 2,
+    .access = {SMR_READ, SMR_READ, SMR_READ_WRITE},
+    .types = smr_types_f32,
+    .n_types = SMR_COUNT(smr_types_f32),
+    .variants = smr_variants_plain,
+    .n_variants = SMR_COUNT(smr_variants_plain),
+    .tolerance = 1e-12,
+    .specialise = matmul_merge_specialise,
+    .groups = matmul_merge_groups,
 };

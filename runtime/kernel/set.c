@@ -1,4 +1,5 @@
-// set.c - the kernels of one device: choosing, compiling on many threads, trying each, dispatching.
+// set.c - the kernels of one device: choosing, compiling on many threads, trying each.
+#include "kernel/dispatch.h"
 #include "kernel/registry.h"
 #include "kernel/trial.h"
 #include "kernel/tune.h"
@@ -43,10 +44,10 @@ struct smr_kernel_set {
     struct shader **shaders;
     uint32_t n_entries, n_shaders;
     size_t entry_capacity, shader_capacity;
-    uint32_t n_rejected;   // shaders
-    smr_buffer *quantized; // input of the dispatch before which it was made; NULL: not needed yet
-    bool warned;           // that the device computes wrongly even what is plain
+    uint32_t n_rejected; // shaders
+    bool warned;         // that the device computes wrongly even what is plain
     struct smr_tuning tuning;
+    struct smr_scratch scratch;
 
     pthread_mutex_t lock; // while building: guards states and the build's counters
     pthread_cond_t changed;
@@ -90,7 +91,8 @@ void smr_kernel_set_destroy(struct smr_kernel_set *set)
     smr_free(set->context, set->entries);
     smr_free(set->context, set->shaders);
     smr_free(set->context, set->tuning.list);
-    smr_buffer_destroy(set->quantized);
+    smr_buffer_destroy(set->scratch.quantized);
+    smr_buffer_destroy(set->scratch.partial);
     pthread_cond_destroy(&set->changed);
     pthread_mutex_destroy(&set->lock);
     smr_free(set->context, set);
@@ -109,6 +111,11 @@ enum smr_kernels smr_kernel_set_mode(const struct smr_kernel_set *set)
 struct smr_tuning *smr_kernel_set_tuning(struct smr_kernel_set *set)
 {
     return &set->tuning;
+}
+
+struct smr_scratch *smr_kernel_set_scratch(struct smr_kernel_set *set)
+{
+    return &set->scratch;
 }
 
 // ---- choosing ---------------------------------------------------------------------------------
@@ -243,26 +250,6 @@ static struct entry *add_entry(struct smr_kernel_set *set, const struct smr_kern
     return entry;
 }
 
-// How the input of a matvec is quantised.
-static struct smr_quantize_push quantize_push(const void *push)
-{
-    const struct smr_matmul_push *p = push;
-    return (struct smr_quantize_push){.n_cols = p->n_cols,
-                                      .n_rows = p->n_rows,
-                                      .in_stride = p->in_stride,
-                                      .flags = p->flags & SMR_MATVEC_NORM ? SMR_QUANTIZE_NORM : 0,
-                                      .eps = p->eps};
-}
-
-// What a matvec by quantised input needs besides itself.
-static bool request_quantize(struct smr_kernel_set *set, const void *push)
-{
-    const struct smr_quantize_push p = quantize_push(push);
-    struct smr_kernel_key key;
-    return smr_kernel_choose(set, SMR_KERNEL_QUANTIZE, SMR_F32, &p, &key) &&
-           smr_kernel_set_request(set, &key, &p);
-}
-
 bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_key *key,
                             const void *push)
 {
@@ -277,7 +264,7 @@ bool smr_kernel_set_request(struct smr_kernel_set *set, const struct smr_kernel_
         memcpy(entry->push.words, push, desc->push_size);
         entry->on_trial = true;
     }
-    return !push || !desc->variants[key->variant].quantized || request_quantize(set, push);
+    return !push || smr_kernel_request_others(set, key, push);
 }
 
 // ---- building ---------------------------------------------------------------------------------
@@ -569,48 +556,4 @@ smr_kernel *smr_kernel_set_get(struct smr_kernel_set *set, const struct smr_kern
     if (!entry->kernel && (!entry->shader || need_shader(set, entry)))
         create_kernel(set, entry);
     return entry->kernel;
-}
-
-// ---- variants that want quantised input --------------------------------------------------------
-
-static bool is_quantized(const struct smr_kernel_key *key)
-{
-    return smr_kernel_desc(key->id)->variants[key->variant].quantized;
-}
-
-// Record the making of what a matvec reads in place of x, and bind that. All dispatches share one
-// buffer: a step's dispatches run one after the other, and barriers keep them apart. False with an
-// error.
-static bool dispatch_quantize(struct smr_kernel_set *set, smr_list *list, const void *push,
-                              struct smr_binding bindings[SMR_MAX_BINDINGS])
-{
-    enum { X = 1, NORM = 4 };
-    const struct smr_quantize_push p = quantize_push(push);
-    const struct smr_buffer_params params = {.size = SMR_QUANTIZED_SIZE,
-                                             .name = "quantised activations"};
-    struct smr_kernel_key key = {.id = SMR_KERNEL_QUANTIZE};
-    if (!set->quantized && !(set->quantized = smr_buffer_create(set->device, &params)))
-        return false;
-    const uint64_t size =
-        (uint64_t)p.n_rows * p.n_cols / SMR_QUANTIZE_BLOCK * SMR_QUANTIZE_BLOCK_SIZE;
-    const struct smr_binding out = {set->quantized, 0, size};
-    if (!smr_kernel_choose(set, SMR_KERNEL_QUANTIZE, SMR_F32, &p, &key))
-        return false;
-    smr_kernel_dispatch(set, list, &key, (struct smr_binding[]){bindings[X], bindings[NORM], out},
-                        &p);
-    bindings[X] = out;
-    return true;
-}
-
-void smr_kernel_dispatch(struct smr_kernel_set *set, smr_list *list,
-                         const struct smr_kernel_key *key, const struct smr_binding *bindings,
-                         const void *push)
-{
-    const struct smr_kernel_desc *desc = smr_kernel_desc(key->id);
-    struct smr_args args = {.push = push};
-    memcpy(args.bindings, bindings, desc->n_bindings * sizeof *bindings);
-    desc->groups(key, push, args.groups);
-    // Without a kernel the list fails, and the reason is the one recorded first.
-    const bool ready = !is_quantized(key) || dispatch_quantize(set, list, push, args.bindings);
-    smr_list_dispatch(list, ready ? smr_kernel_set_get(set, key) : NULL, &args);
 }

@@ -21,7 +21,9 @@ struct small {
 static bool same_kernel(const struct small *s)
 {
     struct smr_kernel_key key;
-    return smr_kernel_variant_key(s->device, s->key->id, (enum smr_type)s->key->type,
+    const struct smr_kernel_desc *desc = smr_kernel_desc(s->key->id);
+    return !(desc->splits && desc->splits(s->key, s->push) == 1) && // there were several
+           smr_kernel_variant_key(s->device, s->key->id, (enum smr_type)s->key->type,
                                   s->key->variant, s->push, &key) &&
            // Constants of these two are right for all sizes, of heads that share a KV head as many.
            (s->key->id == SMR_KERNEL_MATMUL || s->key->id == SMR_KERNEL_ATTENTION ||
@@ -117,6 +119,7 @@ static void make_parts(struct smr_matmul_push *p)
 static bool matmul_case(const struct small *s, void *push)
 {
     static const uint32_t outs[] = {67, 515, 1027, 2051}, gated_outs[] = {70, 518, 1030, 2054};
+    static const uint32_t cols[] = {1280, 2304, 4352, 8448};
     struct smr_matmul_push *p = push;
     const uint32_t fused = p->flags & (SMR_MATVEC_NORM | SMR_MATVEC_GATED);
     const bool gated = fused & SMR_MATVEC_GATED;
@@ -125,7 +128,7 @@ static bool matmul_case(const struct small *s, void *push)
         shrink_to(s, &p->n_cols, 4352);
     } else {
         shrink_to(s, &p->n_out, 195);
-        shrink_to(s, &p->n_cols, 1280);
+        shrink(s, &p->n_cols, cols, SMR_COUNT(cols));
         shrink_to(s, &p->n_rows, 133);
     }
     make_parts(p);
@@ -135,6 +138,17 @@ static bool matmul_case(const struct small *s, void *push)
     p->flags = fused | (gated ? 0 : SMR_MATMUL_BIAS | SMR_MATMUL_ADD);
     p->eps = 0.1f; // that it shows
     return s->number < 1;
+}
+
+static bool matmul_merge_case(const struct small *s, void *push)
+{
+    struct smr_matmul_merge_push *p = push;
+    p->n_out = 195;
+    p->n_rows = 3;
+    p->out_offset = 3;
+    p->out_stride = p->n_out + 5;
+    p->flags = s->number ? SMR_MATMUL_BIAS | SMR_MATMUL_ADD : 0;
+    return s->number < 2;
 }
 
 static bool rope_store_case(const struct small *s, void *push)
@@ -315,6 +329,7 @@ bool smr_trial_case(smr_device *device, const struct smr_kernel_key *key, const 
         [SMR_KERNEL_QUANTIZE] = quantize_case,
         [SMR_KERNEL_MATVEC] = matmul_case,
         [SMR_KERNEL_MATMUL] = matmul_case,
+        [SMR_KERNEL_MATMUL_MERGE] = matmul_merge_case,
         [SMR_KERNEL_ROPE_STORE] = rope_store_case,
         [SMR_KERNEL_ATTENTION] = attention_case,
         [SMR_KERNEL_ATTENTION_MERGE] = attention_merge_case,

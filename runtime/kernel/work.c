@@ -68,6 +68,14 @@ static struct smr_work matmul_work(const struct question *q)
                              2 * n_weights * p->n_rows};
 }
 
+static struct smr_work matmul_merge_work(const struct question *q)
+{
+    const struct smr_matmul_merge_push *p = q->push;
+    const double n = (double)p->n_rows * p->n_out, bias = p->flags & SMR_MATMUL_BIAS ? p->n_out : 0;
+    const double moved = p->flags & SMR_MATMUL_ADD ? 2 : 1;
+    return (struct smr_work){floats((p->n_splits + moved) * n + bias), p->n_splits * n};
+}
+
 static struct smr_work rope_store_work(const struct question *q)
 {
     const struct smr_rope_store_push *p = q->push;
@@ -207,6 +215,7 @@ struct smr_work smr_kernel_work(const struct smr_kernel_key *key, const void *pu
         [SMR_KERNEL_QUANTIZE] = quantize_work,
         [SMR_KERNEL_MATVEC] = matmul_work,
         [SMR_KERNEL_MATMUL] = matmul_work,
+        [SMR_KERNEL_MATMUL_MERGE] = matmul_merge_work,
         [SMR_KERNEL_ROPE_STORE] = rope_store_work,
         [SMR_KERNEL_ATTENTION] = attention_work,
         [SMR_KERNEL_ATTENTION_MERGE] = attention_merge_work,

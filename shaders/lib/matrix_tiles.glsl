@@ -53,8 +53,8 @@ void main()
     [[unroll]] for (uint i = 0u; i < MATRICES_R * MATRICES_O; i++)
         sums[i] = SUMS(0.0);
 
-    uint n_units = push.n_cols / UNIT;
-    for (uint u = 0u; u < n_units; u += TILE_C / UNIT) {
+    uint u = first_of_split();
+    do {
         Load load;
         fetch(task, u, load);
         store(task, load);
@@ -74,7 +74,8 @@ void main()
             }
         }
         barrier();
-    }
+        u += TILE_C / UNIT;
+    } while (!split_ends(u));
 
     uint mine = gl_SubgroupID * MATRIX_R * MATRIX_O;
     [[unroll]] for (uint i = 0u; i < MATRICES_R * MATRICES_O; i++) {
@@ -84,7 +85,7 @@ void main()
         uint r = first_r + me_r + i / MATRICES_O * MATRIX_R;
         [[dont_unroll]] for (uint e = gl_SubgroupInvocationID; e < MATRIX_R * MATRIX_O;
                              e += gl_SubgroupSize)
-            store_sum(o + e % MATRIX_O, r + e / MATRIX_O, tile_y[mine + e]);
+            store_result(u, o + e % MATRIX_O, r + e / MATRIX_O, tile_y[mine + e]);
         barrier();
     }
 }

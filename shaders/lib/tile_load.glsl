@@ -1,13 +1,18 @@
 // tile_load.glsl - bringing weights and x for a tile of y from memory to registers: what lib/tiles.glsl
-// and lib/matrix_tiles.glsl share.
+// and lib/matrix_tiles.glsl share; and storing the tile.
 //
 // A workgroup makes TILE_O columns and TILE_R rows of y, and goes along the columns of w in steps of
 // TILE_C, or of a PART_C for each of its parts. Each invocation brings part of a row of weights and part
 // of a row of x. The order of columns inside a step is that of the quads of a unit (lib/weights.glsl).
 // Rows are whole units.
+//
+// Where there are few tiles, each has several workgroups along z, one for each SPLIT of the columns of w,
+// and what they make is put together by kernel matmul_merge.
 layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
 layout(constant_id = 1) const uint TILE_O = 64u; // powers of two, divisors of the workgroup's size
 layout(constant_id = 2) const uint TILE_R = 64u;
+
+layout(constant_id = 7) const uint SPLIT = 0u; // columns, a power of two of whole steps; 0: all
 
 #define WORKGROUP_SIZE gl_WorkGroupSize.x
 
@@ -60,6 +65,28 @@ Task find_task(uint first_o, uint first_r)
     t.chunk = min(self / TILE_R, X_SHARERS - 1u) * MY_CHUNKS;
     t.x_row = X_ROW(min(first_r + t.r, push.n_rows - 1u));
     return t;
+}
+
+// The first unit of this workgroup's split.
+uint first_of_split()
+{
+    return SPLIT == 0u ? 0u : gl_WorkGroupID.z * (SPLIT / UNIT);
+}
+
+// Whether a split ends before unit u. Known from u alone: what is kept in registers all along would be
+// one too much for some of Intel's GPUs.
+bool split_ends(uint u)
+{
+    return u >= push.n_cols / UNIT || SPLIT != 0u && u % (SPLIT / UNIT) == 0u;
+}
+
+// What the split that ended before unit u makes.
+void store_result(uint u, uint o, uint r, float sum)
+{
+    if (SPLIT == 0u)
+        store_sum(o, r, sum);
+    else if (o < push.n_out && r < push.n_rows)
+        y[((u - 1u) / (SPLIT / UNIT) * push.n_rows + r) * push.n_out + o] = sum;
 }
 
 // Units past the end are read as the last one, and x there as 0.

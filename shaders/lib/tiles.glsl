@@ -180,10 +180,10 @@ void main()
     [[unroll]] for (uint i = 0u; i < N_SUMS; i++)
         sums[i] = vec4(0.0);
 
-    uint n_units = push.n_cols / UNIT;
+    uint u = first_of_split();
     if (FETCH_AHEAD != 0u)
-        fetch(task, 0u, load);
-    for (uint u = 0u; u < n_units; u += TILE_C / UNIT) {
+        fetch(task, u, load);
+    do {
         if (FETCH_AHEAD == 0u)
             fetch(task, u, load);
         store(task, load);
@@ -193,7 +193,8 @@ void main()
         [[dont_unroll]] for (uint c = 0u; c < PART_C; c += CHUNK)
             multiply_chunk(part_number * PART_C + c, me_o, me_r);
         barrier();
-    }
+        u += TILE_C / UNIT;
+    } while (!split_ends(u));
 
     add_parts(part_number, place);
     if (part_number != 0u)
@@ -203,6 +204,6 @@ void main()
         uint row = i / QUADS_O;
         uint r = first_r + 4u * me_r + row / 4u * STEP_R + row % 4u;
         [[unroll]] for (uint e = 0u; e < 4u; e++)
-            store_sum(o + e, r, sums[i][e]);
+            store_result(u, o + e, r, sums[i][e]);
     }
 }

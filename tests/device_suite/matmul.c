@@ -1,10 +1,10 @@
 // matmul.c - cases of the matmul kernel: every format, sizes around those of its tiles.
 #include "weights.h"
 
-// For every type. Columns are whole blocks of all of them; three blocks make rows that begin in the
-// middle of a word where the block is no multiple of four bytes.
+// For every type. Columns are whole blocks of all of them; five blocks make rows that begin in the
+// middle of a word where the block is no multiple of four bytes, and are enough for GPUs to split.
 static const struct matmul_case cases[] = {
-    {768, 67, 35, 1, 2, 3, SMR_MATMUL_BIAS | SMR_MATMUL_ADD, 32},
+    {1280, 67, 21, 1, 2, 3, SMR_MATMUL_BIAS | SMR_MATMUL_ADD, 32},
 };
 
 // For types whose rows may have any length.
@@ -25,6 +25,7 @@ static const struct matmul_case more_cases[] = {
     {1024, 256, 256}, {64, 2040, 1000}, // large enough for each of the tiles of GPUs
     {96, 1020, 500},  {160, 1021, 250},
     {96, 1000, 127},  {2304, 10, 70, 3, 1, 5, SMR_MATMUL_BIAS | SMR_MATMUL_ADD},
+    {4128, 33, 12},   {1056, 40, 9, 0, 0, 0, SMR_MATMUL_BIAS}, // splits of different lengths
 };
 
 static void run(struct suite *s, enum smr_type type, const struct matmul_case *table, size_t n)

@@ -100,6 +100,7 @@ static const struct {
     {SMR_KERNEL_EMBED, suite_embed},
     {SMR_KERNEL_MATVEC, suite_matvec},
     {SMR_KERNEL_MATMUL, suite_matmul},
+    {SMR_KERNEL_MATMUL_MERGE, suite_matmul_merge},
     {SMR_KERNEL_NORM, suite_norm},
     {SMR_KERNEL_NORM_ADD_NORM, suite_norm_add_norm},
     {SMR_KERNEL_QUANTIZE, suite_quantize},

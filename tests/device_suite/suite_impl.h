@@ -32,6 +32,7 @@ void suite_norm_add_norm(struct suite *s);
 void suite_quantize(struct suite *s);
 void suite_matvec(struct suite *s);
 void suite_matmul(struct suite *s);
+void suite_matmul_merge(struct suite *s);
 void suite_rope_store(struct suite *s);
 void suite_attention(struct suite *s);
 void suite_attention_merge(struct suite *s);

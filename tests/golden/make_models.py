@@ -163,6 +163,8 @@ MODELS = {
     "quant-q4_1": LEGACY | dict(weights=T.Q4_1),
     "quant-q5_0": LEGACY | dict(weights=T.Q5_0),
     "quant-q5_1": LEGACY | dict(weights=T.Q5_1),
+    # Rows of outputs that GPUs split along the columns.
+    "quant-q4_0-wide": LEGACY | dict(weights=T.Q4_0, config=shape(32, 2, 1, 16, 1056, 2, 67, tied=True)),
     "quant-iq4_nl": LEGACY | dict(weights=T.IQ4_NL),
     "quant-k": dict(cls="llama", config=shape(256, 4, 1, 64, 256, 1, 37, tied=True),
                     rope=rope(10000.0), prompt=21,

@@ -73,8 +73,10 @@ const struct shape shapes[] = {
     PRODUCT(MATVEC, 2, 4096, 4096),
     PRODUCT(MATVEC, 4, 4096, 4096),
     PRODUCT(MATVEC, 8, 4096, 4096),
-    PRODUCT(MATMUL, 16, 4096, 4096),
+    PRODUCT(MATMUL, 16, 4096, 1024), // split
     PRODUCT(MATMUL, 512, 4096, 4096),
+    {"8 splits of 1024", SMR_KERNEL_MATMUL_MERGE,
+     .push.matmul_merge = {.n_out = 1024, .n_rows = 32, .n_splits = 8, .out_stride = 1024}},
     ATTENTION("decode", 1, 64, 8),
     ATTENTION("decode", 1, 128, 8),
     ATTENTION("decode", 1, 256, 8),

@@ -8,10 +8,10 @@
 #include "kernel/kernel.h"
 
 smr_twin_fn smr_twin_embed, smr_twin_quantize, smr_twin_norm, smr_twin_norm_add_norm,
-    smr_twin_matvec, smr_twin_matmul, smr_twin_rope_store, smr_twin_attention,
-    smr_twin_attention_merge, smr_twin_activate, smr_twin_reduce, smr_twin_copy_pages,
-    smr_twin_pick, smr_twin_penalise, smr_twin_sample, smr_twin_route, smr_twin_experts,
-    smr_twin_combine, smr_twin_probe_read, smr_twin_probe_math;
+    smr_twin_matvec, smr_twin_matmul, smr_twin_matmul_merge, smr_twin_rope_store,
+    smr_twin_attention, smr_twin_attention_merge, smr_twin_activate, smr_twin_reduce,
+    smr_twin_copy_pages, smr_twin_pick, smr_twin_penalise, smr_twin_sample, smr_twin_route,
+    smr_twin_experts, smr_twin_combine, smr_twin_probe_read, smr_twin_probe_math;
 
 // Number of the vector of a head in a slot (see "KV cache layout" of kernel.h).
 size_t smr_cache_vector(size_t slot, size_t head, size_t n_kv_heads, size_t page_size);

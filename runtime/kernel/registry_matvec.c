@@ -13,9 +13,9 @@ enum {
     MATVEC_LANES,
     MATVEC_RUNS,
 };
-// With a part of their own for lib/dot.glsl and lib/wide.glsl.
-#define DOT_TYPES  (1u << SMR_Q4_0 | 1u << SMR_Q8_0 | 1u << SMR_Q4_K | 1u << SMR_Q6_K)
-#define WIDE_TYPES (DOT_TYPES | 1u << SMR_IQ4_NL)
+// With parts of their own for lib/dot.glsl and lib/wide.glsl.
+#define TEAM_TYPES                                                                                 \
+    (1u << SMR_Q4_0 | 1u << SMR_Q8_0 | 1u << SMR_Q4_K | 1u << SMR_Q6_K | 1u << SMR_IQ4_NL)
 
 static const struct smr_variant matvec_variants[] = {
     [MATVEC_PLAIN] = {"plain", "", 0},
@@ -26,7 +26,7 @@ static const struct smr_variant matvec_variants[] = {
                      .defines = "#define USE_WIDE 1\n",
                      .capabilities = SMR_CAP_SUBGROUP,
                      .gpu = true,
-                     .types = WIDE_TYPES},
+                     .types = TEAM_TYPES},
     [MATVEC_DOT] = {.name = "dot",
                     .defines = "#define USE_DOT 1\n",
                     .capabilities = SMR_CAP_SUBGROUP | SMR_CAP_INT_DOT,
@@ -34,7 +34,7 @@ static const struct smr_variant matvec_variants[] = {
                     .narrow = true,
                     .tolerance = 1e-4, // of bytes' half steps: about 2e-5
                     .quantized = true,
-                    .types = DOT_TYPES},
+                    .types = TEAM_TYPES},
     [MATVEC_LANES] = {"lanes", SMR_LANES_DEFINES, SMR_CAP_SUBGROUP},
     [MATVEC_RUNS] = {"runs", SMR_RUNS_DEFINES, SMR_RUNS_CAPABILITIES},
 };

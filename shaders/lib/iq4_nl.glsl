@@ -107,3 +107,58 @@ void load_terms(uint row, uint u, uint b, out vec2 terms[GROUPS])
     terms[0] = terms[1] = vec2(load_factor(row, u, b), 0.0);
 }
 #endif
+
+#ifdef USE_DOT
+const uint GROUPS = 2u, GROUP_WORDS = 8u, HALVES = 0u;
+const bool OFFSETS = false;
+
+// The levels of both halves of a byte, as its bytes 0 and 2: one load for two weights.
+shared uint levels[256];
+#define PREPARE_WEIGHTS 1
+
+void prepare_weights()
+{
+    const uint words[4] = uint[4](0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u);
+    for (uint i = gl_LocalInvocationIndex; i < 64u; i += gl_WorkGroupSize.x) {
+        uint low = (uint(level(i & 15u) + 128.0) ^ 0x80u), shift = (i >> 4) * 8u;
+        [[unroll]] for (uint k = 0u; k < 4u; k++)
+            levels[64u * k + i] = low | (words[k] >> shift & 0xffu) << 16;
+    }
+    barrier();
+}
+
+struct Words {
+    uint w[16]; // levels
+};
+
+Words load_words(uint row, uint u)
+{
+    uint i = (row >> 2) + 9u * u;
+    Words words;
+    [[unroll]] for (uint k = 0u; k < 8u; k++) {
+        uint q = k < 4u ? weights[i + k] >> 16 | weights[i + k + 1u] << 16 : weights[i + k + 1u];
+        uint a = levels[q & 0xffu] | levels[q >> 8 & 0xffu] << 8;
+        uint b = levels[q >> 16 & 0xffu] | levels[q >> 24] << 8;
+        words.w[8u * (k >> 2) + (k & 3u)] = a & 0xffffu | b << 16;
+        words.w[8u * (k >> 2) + 4u + (k & 3u)] = a >> 16 | b & 0xffff0000u;
+    }
+    return words;
+}
+
+uint packed_quants(Words words, uint g, uint k)
+{
+    return words.w[8u * g + k];
+}
+
+uint group_column(uint u, uint g)
+{
+    return 64u * u + 32u * g;
+}
+
+void load_terms(uint row, uint u, out vec2 terms[GROUPS])
+{
+    uint i = (row >> 2) + 9u * u;
+    terms[0] = vec2(f16_of(weights[i]), 0.0);
+    terms[1] = vec2(f16_of(weights[i + 4u] >> 16), 0.0);
+}
+#endif

@@ -1,7 +1,6 @@
 // device.c - opening a device: its limits, a context, queues; waiting.
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,18 +99,11 @@ static uint32_t at_most(uint64_t value, uint32_t most)
 }
 
 // Whether kernels of a processor can be functions of programs as link.c makes them: it takes pointers
-// in buffers and atomics on what others see (OpenCL 2.0 and later; specification, 4.2), and inline
-// assembly, on which PoCL 6.0 aborts in a pass of its own. 3.1 does not; those between were not tried.
+// in buffers and atomics on what others see (OpenCL 2.0 and later; specification, 4.2).
 static bool may_have_functions(const struct smr_cl_device *device)
 {
-    static const char pocl[] = "Portable Computing Language ";
-    enum { LATEST_POCL = 3 };
-    const char *driver = device->base.info.driver;
     const cl_ulong shared = 1 << 1 | 1 << 3; // CL_DEVICE_SVM_FINE_GRAIN_BUFFER, _ATOMICS
     const cl_device_info svm_capabilities = 0x1053;
-    if (!strncmp(driver, pocl, strlen(pocl)) &&
-        strtol(driver + strlen(pocl), NULL, 10) > LATEST_POCL)
-        return false;
     return (smr_cl_device_number(&device->cl, device->id, svm_capabilities) & shared) == shared;
 }
 

@@ -10,6 +10,12 @@
 // What follows the functions. struct smr_cl_stage is the host's side of smr_stage. A thread that waits
 // does so awake, for a stage takes microseconds; but when others want the processor, it may be who it
 // waits for that is kept from it, so that before long it lets them: sched_yield(2).
+//
+// Two things are functions that stay such. smr_relax(), because PoCL 4 to 6 abort on inline assembly in
+// the kernel itself: WorkitemLoops.cc takes a call without a function's name for one of its own
+// __pocl_local_mem_alloca(), where the program has none of those (mended in 7.0). And each kernel's
+// share of a stage, because its compiler must see that no buffer is one of its own arrays: of a
+// parameter it knows that, not of an address out of a table. LLVM 18 would keep sums in memory.
 static const char text_stages[] =
     "typedef struct {\n"
     "    uint function, begin, end, after, share, groups[3];\n"
@@ -25,7 +31,10 @@ static const char text_stages[] =
     "        name(&at, __VA_ARGS__); \\\n"
     "    }\n"
     "#define smr_buffer(i) (__global void *)stage->bindings[i]\n"
-    "static void smr_relax(const uint n)\n"
+    "#define smr_share_parameters \\\n"
+    "    __global const smr_stage *const stage, const uint first, const uint last\n"
+    "#define smr_apart static __attribute__((noinline))\n"
+    "smr_apart void smr_relax(const uint n)\n"
     "{\n"
     "#if defined(__x86_64__)\n"
     "    __builtin_ia32_pause();\n"
@@ -41,11 +50,11 @@ static const char text_stages[] =
     "    register long result __asm__(\"x0\");\n"
     "    __asm__ volatile(\"svc 0\" : \"=r\"(result) : \"r\"(number) : \"memory\");\n"
     "#endif\n"
-    "}\n"
-    "smr_static SMR_WIDE void smr_run(__global const smr_stage *const stage, const uint first,\n"
-    "                                 const uint last)\n"
-    "{\n"
-    "    switch (stage->function) {\n";
+    "}\n";
+
+static const char text_run[] = "smr_static SMR_WIDE void smr_run(smr_share_parameters)\n"
+                               "{\n"
+                               "    switch (stage->function) {\n";
 
 // Counters: tickets taken, and 32 words on tickets done. Without stages it tells where it finds the
 // counters, which must be where the host has them: stages hold the host's addresses.
@@ -72,16 +81,29 @@ static const char text_kernel[] =
     "    }\n"
     "}\n";
 
-static void add_case(struct smr_string *text, const smr_kernel *kernel, size_t index)
+// "smr_apart SMR_WIDE void smr_share3(..., __global void *restrict b0) { smr_call(k12, b0) }"
+static void add_share(struct smr_string *text, const smr_kernel *kernel, size_t index)
 {
     const struct smr_cl_kernel *impl = kernel->impl;
-    smr_string_printf(text, "    case %zu: smr_call(%s", index, impl->function);
+    smr_string_printf(text, "smr_apart SMR_WIDE void smr_share%zu(smr_share_parameters", index);
     for (uint32_t i = 0; i < kernel->n_bindings; i++)
-        smr_string_printf(text, ", smr_buffer(%u)", i);
+        smr_string_printf(text, ", __global void *restrict b%u", i);
+    smr_string_printf(text, ")\n{\n    smr_call(%s", impl->function);
+    for (uint32_t i = 0; i < kernel->n_bindings; i++)
+        smr_string_printf(text, ", b%u", i);
     if (kernel->push_size)
         smr_string_printf(text, ", *(__global const %spush_constants *)stage->push",
                           impl->function);
-    smr_string_printf(text, ") break;\n");
+    smr_string_printf(text, ")\n}\n");
+}
+
+// "case 3: smr_share3(stage, first, last, smr_buffer(0)); break;"
+static void add_case(struct smr_string *text, const smr_kernel *kernel, size_t index)
+{
+    smr_string_printf(text, "    case %zu: smr_share%zu(stage, first, last", index, index);
+    for (uint32_t i = 0; i < kernel->n_bindings; i++)
+        smr_string_printf(text, ", smr_buffer(%u)", i);
+    smr_string_printf(text, "); break;\n");
 }
 
 static bool write_text(struct smr_string *text, smr_kernel *const *kernels, size_t n)
@@ -92,6 +114,9 @@ static bool write_text(struct smr_string *text, smr_kernel *const *kernels, size
         smr_string_add(text, impl->text.data, impl->text.size);
     }
     smr_string_add(text, text_stages, sizeof text_stages - 1);
+    for (size_t i = 0; i < n; i++)
+        add_share(text, kernels[i], i);
+    smr_string_add(text, text_run, sizeof text_run - 1);
     for (size_t i = 0; i < n; i++)
         add_case(text, kernels[i], i);
     smr_string_add(text, text_kernel, sizeof text_kernel - 1);

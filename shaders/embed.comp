@@ -29,34 +29,22 @@ push;
 const uint ADD = 1u;
 
 #ifdef USE_RUNS
-// A workgroup is one invocation and takes COLUMNS columns of each of its rows, run by run (see
-// lib/runs.glsl).
-const uint COLUMNS = 1024u; // EMBED_RUNS_COLS of registry_weights.c, a multiple of RUN_COLUMNS
-const uint RUN_COLUMNS = RUN_UNITS * UNIT, LANES = 8u;
+// A workgroup is one invocation and takes COLUMNS columns of each of its rows, span by span.
+const uint COLUMNS = 1024u; // EMBED_RUNS_COLS of registry_weights.c, a multiple of SPAN
 
-float run[RUN_COLUMNS]; // [RUN_PARTS][RUN_LANES]
+float decoded[SPAN];
+#include "lib/decode.glsl"
 
-// Elements first to first + n of the run go to `at` and what follows.
-void store(uint at, uint first, uint n)
+// The first n of them go to `at` and what follows.
+void store(uint at, uint n)
 {
     uint out_at = lane_base(at);
     if ((push.flags & ADD) != 0u) {
         for (uint l = 0u; l < n; l++)
-            to[out_at + l] += push.scale * run[first + l];
+            to[out_at + l] += push.scale * decoded[l];
     } else {
         for (uint l = 0u; l < n; l++)
-            to[out_at + l] = push.scale * run[first + l];
-    }
-}
-
-void decode(uint row, uint u)
-{
-    Scales scales = load_scales(row, RUN_UNITS * u);
-    [[unroll]] for (uint k = 0u; k < RUN_LANES; k += LANES) {
-        [[dont_unroll]] for (uint l = 0u; l < LANES; l++) {
-            [[unroll]] for (uint p = 0u; p < RUN_PARTS; p++)
-                run[p * RUN_LANES + k + l] = run_weight(scales, row, u, p, k + l);
-        }
+            to[out_at + l] = push.scale * decoded[l];
     }
 }
 
@@ -64,16 +52,14 @@ void embed_columns(uint row, uint out_row)
 {
     uint begin = gl_WorkGroupID.x * COLUMNS, end = min(begin + COLUMNS, push.n_cols);
     uint c = begin;
-    for (; c + RUN_COLUMNS <= end; c += RUN_COLUMNS) {
-        decode(row, c / RUN_COLUMNS);
-        uint at = out_row + unit_column(c / UNIT);
-        [[dont_unroll]] for (uint p = 0u; p < RUN_PARTS; p++)
-            store(at + p * PART_COLUMNS, p * RUN_LANES, RUN_LANES);
+    for (; c + SPAN <= end; c += SPAN) {
+        decode_span(row, c / SPAN, 0u);
+        store(out_row + c, SPAN);
     }
 #ifdef PLAIN_FLOATS
     for (uint i = 0u; i < end - min(c, end); i++)
-        run[i] = weight(row, c + i);
-    store(out_row + c, 0u, end - min(c, end));
+        decoded[i] = weight(row, c + i);
+    store(out_row + c, end - min(c, end));
 #endif
 }
 

@@ -38,6 +38,7 @@ struct smr_limits {
     uint32_t import_alignment; // of imported host memory and its size, bytes; 0: no import
     bool unified_memory;       // buffers of every kind are host-visible at no cost
     uint32_t vector_floats;    // f32 in a vector of an OpenCL processor; 0 or 1: of no interest
+    uint32_t n_threads;        // that run an OpenCL processor's workgroups; 0: of no interest
     bool cpu; // invocations run on a processor, a subgroup of them in a thread: barriers are dear
 };
 

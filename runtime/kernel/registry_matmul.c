@@ -252,7 +252,7 @@ static void matmul_groups(const struct smr_kernel_key *key, const void *push, ui
 {
     const struct smr_matmul_push *p = push;
     if (key->variant == MATMUL_RUNS) {
-        groups[0] = smr_runs_groups(p->n_out);
+        groups[0] = smr_runs_groups(key, p->n_out);
         groups[1] = smr_max_u32(1, smr_div_up(p->n_rows, key->constants[1]));
     } else if (key->variant == MATMUL_LANES) {
         groups[0] = smr_max_u32(1, smr_lanes_groups(key, p->n_out));

@@ -138,7 +138,7 @@ static bool worth_unrolling(const struct smr_limits *limits)
 enum { MATVEC_RUNS_MAX_NORM = 8192 }; // columns: an invocation keeps them all
 
 // Constants: workgroup size, n_rows, rows of weights of a workgroup; two of lib/lanes.glsl; what is
-// fused; columns that lib/runs.glsl norms.
+// fused; columns that lib/dots.glsl norms.
 static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                               const void *push)
 {
@@ -222,7 +222,7 @@ static void matvec_groups(const struct smr_kernel_key *key, const void *push, ui
 {
     const struct smr_matmul_push *p = push;
     if (key->variant == MATVEC_RUNS) {
-        smr_spread_groups(smr_runs_groups(p->n_out), groups);
+        smr_spread_groups(smr_runs_groups(key, p->n_out), groups);
         return;
     }
     uint32_t out_rows = key->constants[2]; // of a workgroup

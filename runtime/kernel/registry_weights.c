@@ -136,17 +136,19 @@ uint32_t smr_lanes_groups(const struct smr_kernel_key *key, uint32_t n_out)
 
 // ---- matvec and matmul inside one invocation (lib/runs.glsl) ---------------------------------------
 
-enum { RUNS_WORKGROUPS = 64, RUNS_LEAST_ROWS = 8 };
+// Each workgroup loads or norms x for itself; several of a thread, so that one may be late.
+enum { RUNS_WORKGROUPS_PER_THREAD = 8, RUNS_LEAST_ROWS = 8 };
 
 bool smr_runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                          const struct smr_matmul_push *p)
 {
     key->constants[0] = 1;
+    key->constants[4] = RUNS_WORKGROUPS_PER_THREAD * smr_max_u32(1, limits->n_threads);
     return smr_limits_want_runs(limits) &&
            p->n_out * smr_type_size((enum smr_type)key->type, p->n_cols) <= SMR_RUNS_MAX_SIZE;
 }
 
-uint32_t smr_runs_groups(uint32_t n_out)
+uint32_t smr_runs_groups(const struct smr_kernel_key *key, uint32_t n_out)
 {
-    return smr_max_u32(1, smr_min_u32(RUNS_WORKGROUPS, n_out / RUNS_LEAST_ROWS));
+    return smr_max_u32(1, smr_min_u32(key->constants[4], n_out / RUNS_LEAST_ROWS));
 }

@@ -41,8 +41,8 @@ uint32_t smr_lanes_groups(const struct smr_kernel_key *key, uint32_t n_out);
 // Bytes of weights: lane_base() of shaders/lib leaves out the last 256 of 4 GiB.
 #define SMR_RUNS_MAX_SIZE (UINT32_MAX - 255)
 
-// Constant 0, the workgroup's size: it is one invocation. And how many of them: enough for the
-// processor's threads, each with enough to do.
+// Constants: 0 the workgroup's size, which is one invocation; 4 how many of them at most, enough for the
+// processor's threads: no shader has that one.
 bool smr_runs_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                          const struct smr_matmul_push *push);
-uint32_t smr_runs_groups(uint32_t n_out);
+uint32_t smr_runs_groups(const struct smr_kernel_key *key, uint32_t n_out);

@@ -1,18 +1,17 @@
 // dots.glsl - matvec where an invocation is a thread of a processor, and its compiler makes vectors of
 // loops.
 //
-//   sum over c of w[c] x[c] = sum over groups g of scale[g] (sum of quant[c] x[c]) - minimum[g] (sum of x[c])
-//
-// A workgroup is one invocation. It takes a stretch of the columns of y, a row of weights after the
-// other, whose quants are used for all rows of x. The innermost loops go over 16 lanes: neighbours in
-// memory, and never unrolled here, which would hide them from the compiler. The sums of lanes stay in
-// registers.
+// A workgroup is one invocation. It takes a stretch of the columns of y: for one row of x one row of weights
+// at a time (lib/dots_one.glsl), for several rows of x two, which are decoded once for all of them
+// (lib/dots_rows.glsl). The innermost loops go over 16 lanes: neighbours in memory, and never unrolled
+// here, which would hide them from the compiler. The sums of lanes stay in registers.
 layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
 layout(constant_id = 1) const uint N_ROWS = 1u;       // at least push.n_rows; of experts 1
 layout(constant_id = 2) const uint MOST_GROUPS = 64u; // at least those of push.n_cols
 
-const uint GROUP = SPAN / GROUPS;             // columns
+const uint GROUP = SPAN / GROUPS;         // columns
 const uint SPANS = SPAN == 32u ? 4u : 1u; // at a time
+const uint OUT_ROWS = N_ROWS == 1u ? 1u : 2u; // of weights
 
 #ifdef FUSES
 layout(constant_id = 6) const uint NORM_COLS = 1u; // = push.n_cols with NORM
@@ -74,118 +73,17 @@ void norm_row(uint r)
 void norm_row(uint r) {}
 #endif
 
-#ifndef NO_MINIMUM
-float x_sums[N_ROWS * MOST_GROUPS]; // of the groups' elements of x
-
-void sum_groups(uint r)
-{
-    for (uint g = 0u; g < push.n_cols / GROUP; g++) {
-        uint at = lane_base(from_row(r) + GROUP * g);
-        float lanes[DOT_LANES], sum = 0.0;
-        LANE_LOOP for (uint l = 0u; l < DOT_LANES; l++) {
-            lanes[l] = value(at + l);
-            if (GROUP > DOT_LANES)
-                lanes[l] += value(at + DOT_LANES + l);
-        }
-        LANE_LOOP for (uint l = 0u; l < DOT_LANES; l++)
-            sum += lanes[l];
-        x_sums[r * MOST_GROUPS + g] = sum;
-    }
-}
-#else
-void sum_groups(uint r) {}
-#endif
-
-// Sums of the column of y that is worked on. Each is added up in several chains, so that an addition
-// need not wait for the one before.
-const uint CHAINS = N_ROWS == 1u ? 4u : N_ROWS == 2u ? 2u : 1u;
-float sums[N_ROWS][CHAINS][DOT_LANES], rest[N_ROWS][GROUPS];
-
-void clear_sums()
-{
-    [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
-        [[unroll]] for (uint k = 0u; k < CHAINS; k++) {
-            LANE_LOOP for (uint l = 0u; l < DOT_LANES; l++)
-                sums[r][k][l] = 0.0;
-        }
-        [[dont_unroll]] for (uint g = 0u; g < GROUPS; g++)
-            rest[r][g] = 0.0;
-    }
-}
-
-// Add what span s makes, number i of those that are taken at a time. It begins at byte `at` of w and
-// at element from[r] of x.
-void add_span(uint at, uint from[N_ROWS], uint s, uint i)
-{
-    Groups groups = load_groups(at);
-#ifndef NO_MINIMUM
-    [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
-        [[dont_unroll]] for (uint g = 0u; g < GROUPS; g++)
-            rest[r][g] += groups.minimum[g] * x_sums[r * MOST_GROUPS + GROUPS * s + g];
-    }
-#endif
-    [[unroll]] for (uint g = 0u; g < GROUPS; g++) {
-        uint chain = GROUPS * i + g & CHAINS - 1u;
-        LANE_LOOP for (uint l = 0u; l < DOT_LANES; l++) {
-            [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
-                float dot = 0.0;
-                [[unroll]] for (uint c = GROUP * g; c < GROUP * (g + 1u); c += DOT_LANES)
-                    dot += quant(at, c, l) * value(from[r] + c + l);
-                sums[r][chain][l] += groups.scale[g] * dot;
-            }
-        }
-    }
-}
-
 // The first byte of span s. It is even, and the compiler gets to know.
 uint span_base(uint row, uint s)
 {
     return lane_base(row + SPAN_SIZE * s) & ~1u;
 }
 
-// The same for SPANS of them, from s on, or for one.
-void add_spans(uint row, uint s)
-{
-    uint at = span_base(row, s), from[N_ROWS];
-    [[unroll]] for (uint i = 0u; i < SPANS; i++) {
-        [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
-            from[r] = lane_base(from_row(r) + SPAN * s) + SPAN * i;
-        add_span(at + SPAN_SIZE * i, from, s + i, i);
-    }
-}
+float products[OUT_ROWS][N_ROWS]; // of rows of weights and of x
+#include "lib/dots_one.glsl"
+#include "lib/dots_rows.glsl"
 
-void add_one(uint row, uint s)
-{
-    uint from[N_ROWS];
-    [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
-        from[r] = lane_base(from_row(r) + SPAN * s);
-    add_span(span_base(row, s), from, s, 0u);
-}
-
-float sum_of(uint r)
-{
-    float sum = 0.0;
-    LANE_LOOP for (uint l = 0u; l < DOT_LANES; l++) {
-        [[unroll]] for (uint k = 0u; k < CHAINS; k++)
-            sum += sums[r][k][l];
-    }
-    [[dont_unroll]] for (uint g = 0u; g < GROUPS; g++)
-        sum -= rest[r][g];
-    return sum;
-}
-
-// Add up what the row of weights at byte `row` makes of all rows of x.
-void multiply_row(uint row)
-{
-    uint n = push.n_cols / SPAN, n_whole = n & ~(SPANS - 1u);
-    clear_sums();
-    for (uint s = 0u; s < n_whole; s += SPANS)
-        add_spans(row, s);
-    for (uint s = n_whole; s < n; s++)
-        add_one(row, s);
-}
-
-// Its columns that are no whole span.
+// The columns of a row of weights that are no whole span.
 float multiply_rest(uint row, uint r)
 {
     float sum = 0.0;
@@ -196,9 +94,18 @@ float multiply_rest(uint row, uint r)
     return sum;
 }
 
-float product(uint row, uint r)
+// Find the products of rows o to o + n of w.
+void multiply(uint o, uint n)
 {
-    return sum_of(r) + multiply_rest(row, r);
+    uint row[OUT_ROWS];
+    [[unroll]] for (uint k = 0u; k < OUT_ROWS; k++)
+        row[k] = row_of(o + min(k, n - 1u));
+    if (N_ROWS == 1u)
+        multiply_one(row[0]);
+    else
+        multiply_several(row);
+    [[unroll]] for (uint i = 0u; i < OUT_ROWS * N_ROWS; i++)
+        products[i / N_ROWS][i % N_ROWS] += multiply_rest(row[i / N_ROWS], i % N_ROWS);
 }
 
 #ifdef FUSES
@@ -212,14 +119,13 @@ void multiply_gated(uint o, uint n)
         [[dont_unroll]] for (uint l = 0u; l < DOT_LANES; l++)
             gates[r][l] = 0.0; // the last may be fewer
     }
-    for (uint i = 0u; i < n; i++) {
-        uint row = row_of(o + i);
-        multiply_row(row);
+    for (uint i = 0u; i < n; i += OUT_ROWS) {
+        multiply(o + i, OUT_ROWS);
         [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
             if ((i & 1u) == 0u)
-                gates[r][i / 2u] = product(row, r);
-            else
-                ups[r][i / 2u] = product(row, r);
+                gates[r][i / 2u] = products[0][r];
+            if (OUT_ROWS == 2u || (i & 1u) == 1u)
+                ups[r][i / 2u] = products[OUT_ROWS - 1u][r];
         }
     }
     for (uint r = 0u; r < min(N_ROWS, push.n_rows); r++) {
@@ -244,17 +150,21 @@ void multiply_rows(uint first, uint n)
     for (uint r = 0u; r < N_ROWS; r++) {
         if (NORMED)
             norm_row(r);
-        sum_groups(r);
     }
+    sum_groups();
     if (GATED) {
         for (uint o = 0u; o < n; o += 2u * DOT_LANES)
             multiply_gated(first + o, min(n - o, 2u * DOT_LANES));
     } else {
-        for (uint o = first; o < first + n; o++) {
-            uint row = row_of(o);
-            multiply_row(row);
-            [[unroll]] for (uint r = 0u; r < N_ROWS; r++)
-                store_sum(o, r, product(row, r));
+        for (uint i = 0u; i < n; i += OUT_ROWS) {
+            uint n_out = min(OUT_ROWS, n - i);
+            multiply(first + i, n_out);
+            [[unroll]] for (uint k = 0u; k < OUT_ROWS; k++) {
+                [[unroll]] for (uint r = 0u; r < N_ROWS; r++) {
+                    if (k < n_out)
+                        store_sum(first + i + k, r, products[k][r]);
+                }
+            }
         }
     }
 }

@@ -46,14 +46,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 4u, RUN_LANES = 32u, RUN_PARTS = 1u, PART_COLUMNS = 0u;
-const uint BLOCK_RUNS = 1u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    return unpackHalf2x16(uint(weight_halves[lane_base((row >> 1) + 32u * u) + l])).x;
-}
-
 const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 64u;
 #define NO_MINIMUM 1
 

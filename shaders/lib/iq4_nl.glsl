@@ -58,14 +58,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
-const uint BLOCK_RUNS = 1u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    return t.d * level(uint(weight_bytes[lane_base(row + 18u * u + 2u) + l]) >> 4u * p & 15u);
-}
-
 const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 18u;
 #define NO_MINIMUM 1
 

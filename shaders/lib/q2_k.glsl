@@ -45,15 +45,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 2u, RUN_LANES = 16u, RUN_PARTS = 4u, PART_COLUMNS = 32u;
-const uint BLOCK_RUNS = 4u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    int q = int(weight_bytes[lane_base(row + 84u * (u >> 2) + 16u + 16u * (u & 3u)) + l]) >> 2u * p & 3;
-    return t.groups[p] * float(q) - t.minimums[p];
-}
-
 const uint SPAN = 256u, GROUPS = 16u, SPAN_SIZE = 84u;
 
 Groups load_groups(uint at)

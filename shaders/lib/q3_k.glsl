@@ -58,17 +58,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 2u, RUN_LANES = 16u, RUN_PARTS = 4u, PART_COLUMNS = 32u;
-const uint BLOCK_RUNS = 4u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    uint block = row + 110u * (u >> 2);
-    int q = int(weight_bytes[lane_base(block + 32u + 16u * (u & 3u)) + l]) >> 2u * p & 3;
-    int high = int(weight_bytes[lane_base(block + 16u * (u & 1u)) + l]) >> 2u * (u & 2u) + p & 1;
-    return t.groups[p] * float(q | high << 2) - 4.0 * t.groups[p];
-}
-
 const uint SPAN = 256u, GROUPS = 16u, SPAN_SIZE = 110u;
 
 Groups load_groups(uint at)

@@ -39,15 +39,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
-const uint BLOCK_RUNS = 1u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    int q = int(weight_bytes[lane_base(row + 20u * u + 4u) + l]) >> 4u * p & 15;
-    return t.d * float(q) + t.m;
-}
-
 const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 20u;
 
 Groups load_groups(uint at)

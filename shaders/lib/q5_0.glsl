@@ -29,14 +29,9 @@ uint quad_column(uint q)
 
 Scales load_scales(uint row, uint u)
 {
-#ifdef USE_RUNS
-    uint at = row + 22u * u;
-    return Scales(f16_to_f32(load_u16(at)), load_u16(at + 2u) | load_u16(at + 4u) << 16);
-#else
     uint at = row + 22u * u, i = at >> 2, w0 = weights[i], w1 = weights[i + 1u];
     bool odd = (at & 2u) != 0u;
     return Scales(f16_to_f32(odd ? w0 >> 16 : w0 & 0xffffu), odd ? w1 : w0 >> 16 | w1 << 16);
-#endif
 }
 
 Bits load_bits(uint row, uint u, uint s)
@@ -55,16 +50,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 1u, RUN_LANES = 16u, RUN_PARTS = 2u, PART_COLUMNS = 16u;
-const uint BLOCK_RUNS = 1u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    int q = int(weight_bytes[lane_base(row + 22u * u + 6u) + l]) >> 4u * p & 15;
-    int high = int((p == 0u ? t.high << 16 : t.high) >> l + 12u & 16u);
-    return t.d * float(q | high) - 16.0 * t.d;
-}
-
 const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 22u;
 
 Groups load_groups(uint at)

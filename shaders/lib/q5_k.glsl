@@ -47,18 +47,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 2u, RUN_LANES = 32u, RUN_PARTS = 2u, PART_COLUMNS = 32u;
-const uint BLOCK_RUNS = 4u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    uint block = row + 176u * (u >> 2), at = block + 48u + 32u * (u & 3u);
-    int q = int(weight_bytes[lane_base(at) + l]) >> 4u * p & 15;
-    int high = (int(weight_bytes[lane_base(block + 16u) + l]) >> 2u * (u & 3u) + p & 1) << 4;
-    vec2 group = p == 0u ? t.groups.xy : t.groups.zw;
-    return group.x * float(q | high) - group.y;
-}
-
 const uint SPAN = 256u, GROUPS = 8u, SPAN_SIZE = 176u;
 
 Groups load_groups(uint at)

@@ -58,18 +58,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 2u, RUN_LANES = 16u, RUN_PARTS = 4u, PART_COLUMNS = 32u;
-const uint BLOCK_RUNS = 4u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    uint block = row + 210u * (u >> 2), h = u >> 1 & 1u, first = 16u * (u & 1u);
-    uint low_at = block + 64u * h + 32u * (p & 1u) + first, high_at = block + 128u + 32u * h + first;
-    int low = int(weight_bytes[lane_base(low_at) + l]) >> 2u * (p & 2u) & 15;
-    int high = int(weight_bytes[lane_base(high_at) + l]) << 4 >> 2u * p & 48;
-    return t.groups[p] * float(low | high) - 32.0 * t.groups[p];
-}
-
 const uint SPAN = 256u, GROUPS = 16u, SPAN_SIZE = 210u;
 
 Groups load_groups(uint at)

@@ -43,15 +43,6 @@ vec4 quad(Scales t, Bits b, uint s, uint q)
 }
 
 #ifdef USE_RUNS
-const uint RUN_UNITS = 1u, RUN_LANES = 32u, RUN_PARTS = 1u, PART_COLUMNS = 0u;
-const uint BLOCK_RUNS = 1u;
-
-float run_weight(Scales t, uint row, uint u, uint p, uint l)
-{
-    int q = int(weight_bytes[lane_base(row + 34u * u + 2u) + l]);
-    return t.d * float(q << 24 >> 24);
-}
-
 const uint SPAN = 32u, GROUPS = 1u, SPAN_SIZE = 34u;
 #define NO_MINIMUM 1
 

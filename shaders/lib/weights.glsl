@@ -18,15 +18,8 @@
 // part of a unit, and
 //   float weight(row, c)          is the weight of column c
 //
-// With USE_RUNS also, for loops over the weights of a row inside one invocation that a compiler can
-// make vectors of: a run is RUN_UNITS units in RUN_PARTS parts of RUN_LANES neighbouring columns, and
-// BLOCK_RUNS of them share scales;
-//   float run_weight(scales, row, u, p, l)   the weight of column
-//                                 unit_column(RUN_UNITS * u) + p * PART_COLUMNS + l, where p is a
-//                                 constant after unrolling and l the lane of the loop
-//
-// and for dot products in lanes: a span of SPAN columns in SPAN_SIZE bytes has GROUPS groups, each with
-// a scale and a minimum;
+// With USE_RUNS also, for loops inside one invocation that a compiler can make vectors of: a span of SPAN
+// columns in SPAN_SIZE bytes has GROUPS groups, each with a scale and a minimum;
 //   Groups load_groups(at)        those of the span at byte `at`, which is even and from lane_base()
 //   float quant(at, c, l)         so that the weight of its column c + l is scale * quant - minimum of
 //                                 the group; c is a multiple of DOT_LANES and constant after unrolling, l
@@ -58,7 +51,7 @@ layout(std430, binding = 0) readonly buffer WeightHalves
 
 #include "lib/lane_base.glsl"
 
-const uint DOT_LANES = 16u; // of a vector
+const uint DOT_LANES = 16u; // of a vector; loops over them go over neighbours in memory
 
 struct Groups {
     float scale[16], minimum[16];

@@ -149,6 +149,7 @@ static void fill_limits(struct smr_cl_device *device, enum smr_device_type type)
     limits->cpu = device->cpu;
     uint64_t width = smr_cl_device_number(cl, device->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
     limits->vector_floats = device->cpu ? at_most(width, 16) : 1;
+    limits->n_threads = device->cpu ? device->base.info.n_threads : 0;
 }
 
 static void fill_fingerprint(struct smr_cl_device *device, const struct smr_cl_found *found)

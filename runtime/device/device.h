@@ -36,6 +36,7 @@ struct smr_limits {
     uint32_t subgroup_size;   // the usual one
     uint32_t min_subgroup_size, max_subgroup_size;
     uint32_t import_alignment; // of imported host memory and its size, bytes; 0: no import
+    uint32_t matrix_size;      // rows and columns with SMR_CAP_MATRIX: 16 or 8
     bool unified_memory;       // buffers of every kind are host-visible at no cost
     uint32_t vector_floats;    // f32 in a vector of an OpenCL processor; 0 or 1: of no interest
     uint32_t n_threads;        // that run an OpenCL processor's workgroups; 0: of no interest
@@ -52,7 +53,7 @@ enum smr_capability {
     SMR_CAP_INT_16 = 1 << 6,        // 16-bit integer arithmetic
     SMR_CAP_INT_8 = 1 << 7,         // 8-bit integer arithmetic
     SMR_CAP_TIMESTAMPS = 1 << 8,    // smr_list_timestamp() works
-    // Subgroups multiply 16 x 16 matrices of f16 and add up in f32 (GL_KHR_cooperative_matrix).
+    // Subgroups multiply square matrices of f16 and add up in f32 (GL_KHR_cooperative_matrix).
     SMR_CAP_MATRIX = 1 << 9,
 };
 

@@ -47,11 +47,14 @@ static const struct tile wide_tiles[] = {
 };
 static const struct tile narrow_tiles[] = {
     {64, 64, 4, 4, 1, 0}, {32, 32, 4, 4, 4, 0}, {32, 16, 4, 4, 4, 0}};
-// For subgroups of 64 and of 32: 256 invocations at most.
+// For subgroups of 64, of 32 and, on software drivers, of fewer: 256 invocations at most, and one for each
+// row and column of the tile at least.
 static const struct tile matrix_tiles[] = {
     {128, 128, 64, 64, 0, 0}, {64, 64, 32, 32, 0, 0}, {32, 32, 16, 16, 0, 0}};
 static const struct tile matrix_tiles_32[] = {
     {128, 128, 64, 32, 0, 0}, {64, 64, 32, 32, 0, 0}, {32, 32, 16, 16, 0, 0}};
+static const struct tile matrix_tiles_less[] = {
+    {64, 64, 16, 16, 0, 0}, {64, 64, 16, 8, 0, 0}, {32, 32, 8, 8, 0, 0}};
 
 // The tiles that a variant can be made for on a device.
 static const struct tile *tiles_for(const struct smr_limits *limits, uint32_t variant, size_t *n)
@@ -59,7 +62,9 @@ static const struct tile *tiles_for(const struct smr_limits *limits, uint32_t va
     const bool wide = limits->min_subgroup_size > 16 || limits->cpu;
     if (variant == MATMUL_MATRICES) {
         *n = SMR_COUNT(matrix_tiles);
-        return limits->subgroup_size == 64 ? matrix_tiles : matrix_tiles_32;
+        return limits->subgroup_size == 64   ? matrix_tiles
+               : limits->subgroup_size == 32 ? matrix_tiles_32
+                                             : matrix_tiles_less;
     }
     *n = wide ? SMR_COUNT(wide_tiles) : SMR_COUNT(narrow_tiles);
     return wide ? wide_tiles : narrow_tiles;
@@ -126,17 +131,20 @@ static uint32_t usual_split(const struct tile *tile, const struct smr_matmul_pus
     return split;
 }
 
-// Constants: workgroup size, then the members of struct tile, columns of a split. False where the device
-// cannot do it.
+// Constants: workgroup size, then the members of struct tile (without parts, the size of a matrix), columns
+// of a split. False where the device cannot do it.
 static bool use_tile(struct smr_kernel_key *key, const struct smr_limits *limits,
                      const struct tile *tile, uint32_t split)
 {
     const uint32_t size = tile_invocations(tile, limits);
-    if (smr_workgroup_size(limits, size) != size ||
+    if (smr_workgroup_size(limits, size) != size || size < smr_max_u32(tile->o, tile->r) ||
         limits->max_shared_size < tile_shared_size(tile))
         return false;
-    const uint32_t constants[] = {size,        tile->o,     tile->r,     tile->sub_o,
-                                  tile->sub_r, tile->parts, tile->ahead, split};
+    if (!tile->parts && smr_min_u32(tile->sub_o, tile->sub_r) < limits->matrix_size)
+        return false;
+    const uint32_t parts = tile->parts ? tile->parts : limits->matrix_size;
+    const uint32_t constants[] = {size,        tile->o, tile->r,     tile->sub_o,
+                                  tile->sub_r, parts,   tile->ahead, split};
     memcpy(key->constants, constants, sizeof(constants));
     return true;
 }
@@ -148,7 +156,7 @@ static bool can_do_matrices(struct smr_kernel_key *key, const struct smr_limits 
     const uint32_t size = limits->subgroup_size;
     if (limits->min_subgroup_size != limits->max_subgroup_size)
         key->subgroup_size = size;
-    return (size == 32 || size == 64) && limits->min_subgroup_size > 16 &&
+    return (limits->cpu || ((size == 32 || size == 64) && limits->min_subgroup_size > 16)) &&
            (!key->subgroup_size || limits->capabilities & SMR_CAP_SUBGROUP_SIZE);
 }
 

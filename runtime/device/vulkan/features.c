@@ -197,12 +197,24 @@ static void query_properties(struct smr_vk_instance *instance, VkPhysicalDevice 
     instance->vk.vkGetPhysicalDeviceProperties2(physical, &p->base);
 }
 
-// Whether the device lists products of 16 x 16 matrices of f16 with sums in f32.
-static bool multiplies_matrices(struct smr_vk_instance *instance, VkPhysicalDevice physical,
-                                const struct smr_vk_features *features)
+// Whether the device lists products of square matrices of f16 with sums in f32.
+static bool lists_matrices(const struct matrix_properties *all, uint32_t n, uint32_t size)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (all[i].m == size && all[i].n == size && all[i].k == size &&
+            all[i].type_a == MATRIX_FLOAT16 && all[i].type_b == MATRIX_FLOAT16 &&
+            all[i].type_c == MATRIX_FLOAT32 && all[i].type_result == MATRIX_FLOAT32 &&
+            all[i].scope == MATRIX_SUBGROUP)
+            return true;
+    return false;
+}
+
+// smr_limits.matrix_size; 0: none.
+static uint32_t matrix_size(struct smr_vk_instance *instance, VkPhysicalDevice physical,
+                            const struct smr_vk_features *features)
 {
     if (!features->matrices.cooperativeMatrix || !features->memory_model.vulkanMemoryModel)
-        return false;
+        return 0;
     get_matrix_properties get = (get_matrix_properties)vkGetInstanceProcAddr(
         instance->handle, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
     struct matrix_properties all[MAX_MATRICES];
@@ -210,13 +222,8 @@ static bool multiplies_matrices(struct smr_vk_instance *instance, VkPhysicalDevi
     for (uint32_t i = 0; i < n; i++)
         all[i] = (struct matrix_properties){.base = {.sType = MATRIX_PROPERTIES}};
     if (!get || get(physical, &n, all) < VK_SUCCESS)
-        return false;
-    for (uint32_t i = 0; i < n; i++)
-        if (all[i].m == 16 && all[i].n == 16 && all[i].k == 16 && all[i].type_a == MATRIX_FLOAT16 &&
-            all[i].type_b == MATRIX_FLOAT16 && all[i].type_c == MATRIX_FLOAT32 &&
-            all[i].type_result == MATRIX_FLOAT32 && all[i].scope == MATRIX_SUBGROUP)
-            return true;
-    return false;
+        return 0;
+    return lists_matrices(all, n, 16) ? 16 : lists_matrices(all, n, 8) ? 8 : 0;
 }
 
 static uint64_t find_capabilities(const struct smr_vk_features *features,
@@ -295,7 +302,8 @@ void smr_vk_query_limits(struct smr_vk_instance *instance, const struct smr_vk_p
     fill_limits(&p, limits);
     bool timestamps = physical->timestamp_bits && p.base.properties.limits.timestampPeriod > 0.0f;
     limits->capabilities = find_capabilities(features, &p, timestamps);
-    if (multiplies_matrices(instance, physical->handle, features))
+    limits->matrix_size = matrix_size(instance, physical->handle, features);
+    if (limits->matrix_size)
         limits->capabilities |= SMR_CAP_MATRIX;
 
     const VkPhysicalDeviceProperties *base = &p.base.properties;

@@ -3,8 +3,8 @@
 // (trial.c), and for the device suite, which has many more cases (tests/device_suite).
 //
 // What the twin writes must be matched to the tolerance of the kernel's registry row, or to that of
-// the variant where it has its own, as normalised mean squared error (sum of squared differences over sum of squares); what it leaves alone, and
-// guard areas around every operand, must not change by a bit.
+// the variant where it has its own, as normalised mean squared error (sum of squared differences over
+// sum of squares); what it leaves alone, and guard areas around every operand, must not change.
 #pragma once
 
 #include "kernel/kernel.h"
@@ -79,6 +79,7 @@ struct smr_case_inputs {
     // or NULL. Optional.
     const char *(*check)(const struct smr_case *c, uint32_t binding, const void *expected,
                          const void *actual);
+    bool packed; // words of outputs are more than one value, or no f32
 };
 extern const struct smr_case_inputs smr_case_inputs[SMR_N_KERNELS];
 

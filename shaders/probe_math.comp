@@ -14,32 +14,35 @@ layout(push_constant) uniform Push {
     float factor, addend;
 };
 
-const uint CHAINS = 96u; // SMR_PROBE_CHAINS of kernel.h
+const uint CHAINS = 192u; // SMR_PROBE_CHAINS of kernel.h
 
 #ifdef USE_RUNS
 
-const uint LANES = 8u; // of a vector
+layout(constant_id = 1) const uint LANES = 8u; // of a vector
+const uint VECTORS = 12u;                      // at a time: they stay in registers
 
 void main()
 {
     uint element = group_index();
     if (element >= n_out)
         return;
-    float chains[CHAINS / LANES][LANES];
-    [[unroll]] for (uint k = 0u; k < CHAINS / LANES; k++) {
-        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-            chains[k][l] = values[element] + float(k * LANES + l);
-    }
-    for (uint r = 0u; r < n_rounds; r++) {
-        [[unroll]] for (uint k = 0u; k < CHAINS / LANES; k++) {
-            [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-                chains[k][l] = fma(chains[k][l], factor, addend);
-        }
-    }
     float sum = 0.0;
-    [[unroll]] for (uint k = 0u; k < CHAINS / LANES; k++) {
-        [[dont_unroll]] for (uint l = 0u; l < LANES; l++)
-            sum += chains[k][l];
+    [[dont_unroll]] for (uint first = 0u; first < CHAINS; first += VECTORS * LANES) {
+        float chains[VECTORS * LANES];
+        [[unroll]] for (uint k = 0u; k < VECTORS; k++) {
+            [[dont_unroll, dependency_infinite]] for (uint l = 0u; l < LANES; l++)
+                chains[k * LANES + l] = values[element] + float(first + k * LANES + l);
+        }
+        [[dont_unroll]] for (uint r = 0u; r < n_rounds; r++) {
+            [[dont_unroll, dependency_infinite]] for (uint l = 0u; l < LANES; l++) {
+                [[unroll]] for (uint k = 0u; k < VECTORS; k++)
+                    chains[k * LANES + l] = fma(chains[k * LANES + l], factor, addend);
+            }
+        }
+        [[unroll]] for (uint k = 0u; k < VECTORS; k++) {
+            [[dont_unroll, dependency_infinite]] for (uint l = 0u; l < LANES; l++)
+                sum += chains[k * LANES + l];
+        }
     }
     results[element] = sum;
 }

@@ -350,7 +350,7 @@ struct smr_probe_read_push {
 // probe_math: out[i] = the sum over c < SMR_PROBE_CHAINS of what x = in[i] + c is after n_rounds times
 // x = x * factor + addend.
 // Bindings: 0 in, f32 [n_out]; 1 out, f32 [n_out].
-enum { SMR_PROBE_CHAINS = 96 };
+enum { SMR_PROBE_CHAINS = 192 };
 struct smr_probe_math_push {
     uint32_t n_out;
     uint32_t n_rounds; // a multiple of 4

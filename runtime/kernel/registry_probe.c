@@ -37,6 +37,14 @@ const struct smr_kernel_desc smr_desc_probe_read = {
     .groups = read_groups,
 };
 
+// Further constants: lanes of a vector.
+static bool math_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
+                            const void *push)
+{
+    key->constants[1] = limits->vector_floats >= 16 ? 16 : 8;
+    return probe_specialise(key, limits, push);
+}
+
 static void math_groups(const struct smr_kernel_key *key, const void *push, uint32_t groups[3])
 {
     const struct smr_probe_math_push *p = push;
@@ -48,13 +56,13 @@ const struct smr_kernel_desc smr_desc_probe_math = {
     .twin = smr_twin_probe_math,
     .n_bindings = 2,
     .push_size = sizeof(struct smr_probe_math_push),
-    .n_constants = 1,
+    .n_constants = 2,
     .access = {SMR_READ, SMR_WRITE},
     .types = smr_types_f32,
     .n_types = SMR_COUNT(smr_types_f32),
     .variants = probe_variants,
     .n_variants = SMR_COUNT(probe_variants),
     .tolerance = 1e-11,
-    .specialise = probe_specialise,
+    .specialise = math_specialise,
     .groups = math_groups,
 };

@@ -12,7 +12,7 @@ enum { TICKETS_PER_THREAD = 4 }; // of a stage: threads may be late by a fourth 
 enum { OWN_PROGRAM_STARTS = 24, OWN_PROGRAM_LAUNCHES = 32 };
 
 // Words between counters, which lie in cache lines of their own; and those of a launch.
-enum { COUNTER_STRIDE = 32, COUNTERS = 2 * COUNTER_STRIDE };
+enum { COUNTER_STRIDE = 32, COUNTERS = 3 * COUNTER_STRIDE };
 
 // As link.c's text has it.
 struct smr_cl_stage {

@@ -8,11 +8,12 @@
 // ---- the text -----------------------------------------------------------------------------------
 
 // What follows the functions. struct smr_cl_stage is the host's side of smr_stage. A thread that waits
-// does so awake, for a stage takes microseconds; but when others want the processor, it may be who it
-// waits for that is kept from it, so that before long it lets them: sched_yield(2).
+// does so awake at first, for a stage takes microseconds; then it sleeps. For when others want the
+// processor, it may be who it waits for that is kept from it for milliseconds: a system moves that
+// thread to a processor that has nothing to do, not to one that waits awake or by yielding.
 //
-// Two things are functions that stay such. smr_relax(), because PoCL 4 to 6 abort on inline assembly in
-// the kernel itself: WorkitemLoops.cc takes a call without a function's name for one of its own
+// Two things are functions that stay such. smr_futex(), because PoCL 4 to 6 abort on inline assembly
+// in the kernel itself: WorkitemLoops.cc takes a call without a function's name for one of its own
 // __pocl_local_mem_alloca(), where the program has none of those (mended in 7.0). And each kernel's
 // share of a stage, because its compiler must see that no buffer is one of its own arrays: of a
 // parameter it knows that, not of an address out of a table. LLVM 18 would keep sums in memory.
@@ -34,21 +35,52 @@ static const char text_stages[] =
     "#define smr_share_parameters \\\n"
     "    __global const smr_stage *const stage, const uint first, const uint last\n"
     "#define smr_apart static __attribute__((noinline))\n"
-    "smr_apart void smr_relax(const uint n)\n"
+    // futex(2), a call of Linux: wait while a word has a value, or wake as many as wait for it. OpenCL C
+    // has no variables in registers of one's choice.
+    "smr_apart void smr_futex(__global uint *word, long what, long value)\n"
+    "{\n"
+    "#if defined(__linux__) && defined(__x86_64__)\n"
+    "#define SMR_FUTEX\n"
+    "    long number = 202;\n"
+    "    __asm__ volatile(\"xorl %%r10d, %%r10d; syscall\"\n" // no time limit
+    "                     : \"+a\"(number) : \"D\"(word), \"S\"(what), \"d\"(value)\n"
+    "                     : \"rcx\", \"r10\", \"r11\", \"memory\", \"cc\");\n"
+    "#elif defined(__linux__) && defined(__aarch64__)\n"
+    "#define SMR_FUTEX\n"
+    "    __asm__ volatile(\"mov x0, %0; mov x1, %1; mov x2, %2; mov x3, #0; mov x8, #98; svc #0\"\n"
+    "                     : : \"r\"(word), \"r\"(what), \"r\"(value)\n"
+    "                     : \"x0\", \"x1\", \"x2\", \"x3\", \"x8\", \"memory\", \"cc\");\n"
+    "#endif\n"
+    "}\n"
+    "smr_apart void smr_pause(void)\n"
     "{\n"
     "#if defined(__x86_64__)\n"
     "    __builtin_ia32_pause();\n"
     "#elif defined(__aarch64__)\n"
     "    __asm__ volatile(\"yield\");\n"
     "#endif\n"
-    "    if (n < 256 || n % 16) return;\n"
-    "#if defined(__linux__) && defined(__x86_64__)\n"
-    "    long number = 24;\n"
-    "    __asm__ volatile(\"syscall\" : \"+a\"(number) : : \"rcx\", \"r11\", \"memory\");\n"
-    "#elif defined(__linux__) && defined(__aarch64__)\n"
-    "    register long number __asm__(\"x8\") = 124;\n"
-    "    register long result __asm__(\"x0\");\n"
-    "    __asm__ volatile(\"svc 0\" : \"=r\"(result) : \"r\"(number) : \"memory\");\n"
+    "}\n"
+    // Who sleeps says so before `done` is looked at last; who changes `done` looks for them after it.
+    "smr_static void smr_wait(__global uint *const done, __global uint *const asleep,\n"
+    "                         const uint after)\n"
+    "{\n"
+    "    uint now;\n"
+    "    for (uint i = 0; (now = __atomic_load_n(done, __ATOMIC_ACQUIRE)) < after; i++) {\n"
+    "        smr_pause();\n"
+    "#ifdef SMR_FUTEX\n"
+    "        if (i < 512) continue;\n"
+    "        __atomic_fetch_add(asleep, 1u, __ATOMIC_SEQ_CST);\n"
+    "        smr_futex(done, 128, now);\n" // FUTEX_WAIT_PRIVATE
+    "        __atomic_fetch_sub(asleep, 1u, __ATOMIC_SEQ_CST);\n"
+    "#endif\n"
+    "    }\n"
+    "}\n"
+    "smr_static void smr_done(__global uint *const done, __global uint *const asleep)\n"
+    "{\n"
+    "    __atomic_fetch_add(done, 1u, __ATOMIC_SEQ_CST);\n"
+    "#ifdef SMR_FUTEX\n"
+    "    if (__atomic_load_n(asleep, __ATOMIC_SEQ_CST))\n"
+    "        smr_futex(done, 129, INT_MAX);\n" // FUTEX_WAKE_PRIVATE
     "#endif\n"
     "}\n";
 
@@ -56,8 +88,9 @@ static const char text_run[] = "smr_static SMR_WIDE void smr_run(smr_share_param
                                "{\n"
                                "    switch (stage->function) {\n";
 
-// Counters: tickets taken, and 32 words on tickets done. Without stages it tells where it finds the
-// counters, which must be where the host has them: stages hold the host's addresses.
+// Counters, each 32 words after the last: tickets taken; tickets done; threads that sleep. Without
+// stages it tells where it finds the counters, which must be where the host has them: stages hold the
+// host's addresses.
 static const char text_kernel[] =
     "    }\n"
     "}\n"
@@ -66,6 +99,7 @@ static const char text_kernel[] =
     "            __global uint *const all_counters, const uint counters_at)\n"
     "{\n"
     "    __global uint *const taken = all_counters + counters_at, *const done = taken + 32;\n"
+    "    __global uint *const asleep = taken + 64;\n"
     "    if (s == end) *(__global ulong *)taken = (ulong)taken;\n"
     "    while (s < end) {\n"
     "        const uint ticket = __atomic_fetch_add(taken, 1u, __ATOMIC_RELAXED);\n"
@@ -74,10 +108,9 @@ static const char text_kernel[] =
     "        __global const smr_stage *const stage = &stages[s];\n"
     "        const uint n = stage->groups[0] * stage->groups[1] * stage->groups[2];\n"
     "        const uint first = (ticket - stage->begin) * stage->share;\n"
-    "        for (uint i = 0; __atomic_load_n(done, __ATOMIC_ACQUIRE) < stage->after; i++)\n"
-    "            smr_relax(i);\n"
+    "        smr_wait(done, asleep, stage->after);\n"
     "        smr_run(stage, first, min(first + stage->share, n));\n"
-    "        __atomic_fetch_add(done, 1u, __ATOMIC_ACQ_REL);\n"
+    "        smr_done(done, asleep);\n"
     "    }\n"
     "}\n";
 

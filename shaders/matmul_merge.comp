@@ -1,7 +1,9 @@
-// matmul_merge.comp - y[r, out_offset + o] = sum over splits s of partial[s, r, o] (+ bias) (+ y before).
+// matmul_merge.comp - put the sums of a split product together:
 //
-// Bindings and parameters: struct smr_matmul_merge_push in kernel.h. An invocation makes one result; how
-// many sums there are is a constant, so that all of them are loaded at once.
+//   y[r, out_offset + o] = sum over splits s of partial[s, r, o] (+ bias) (+ y before)
+//
+// Bindings and parameters: struct smr_matmul_merge_push in kernel.h. An invocation makes one result;
+// how many sums there are is a constant, so that all of them are loaded at once.
 #include "lib/reduce.glsl"
 
 layout(std430, binding = 0) restrict readonly buffer Partial

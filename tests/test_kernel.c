@@ -82,6 +82,46 @@ static void test_workgroup_size(void **state)
     assert_int_equal(smr_workgroup_size_for(&limits, 64, 16), 16);
 }
 
+// Workgroups along z of a product of GPUs, in tiles of 32 x 16.
+static uint32_t count_splits(uint32_t n_cores, uint32_t n_rows, uint32_t n_cols, uint32_t n_out)
+{
+    enum { TILES = 1 };
+    const struct smr_limits limits = {.max_invocations = 256,
+                                      .max_workgroup_size = {256, 1, 1},
+                                      .max_shared_size = 32768,
+                                      .subgroup_size = 32,
+                                      .min_subgroup_size = 32,
+                                      .max_subgroup_size = 32,
+                                      .n_cores = n_cores};
+    const struct smr_matmul_push push = {.n_cols = n_cols,
+                                         .n_out = n_out,
+                                         .n_rows = n_rows,
+                                         .in_stride = n_cols,
+                                         .out_stride = n_out};
+    const struct smr_kernel_desc *desc = smr_kernel_desc(SMR_KERNEL_MATMUL);
+    struct smr_kernel_key key = {.id = SMR_KERNEL_MATMUL, .type = SMR_Q4_0, .variant = TILES};
+    uint32_t groups[3];
+    assert_string_equal(desc->variants[TILES].name, "tiles");
+    assert_true(desc->specialise(&key, &limits, &push));
+    assert_int_equal(key.constants[1], 32);
+    assert_int_equal(key.constants[2], 16);
+    desc->groups(&key, &push, groups);
+    assert_int_equal(groups[2], smr_max_u32(1, desc->splits(&key, &push)));
+    return groups[2];
+}
+
+static void test_splits(void **state)
+{
+    assert_int_equal(count_splits(0, 16, 4096, 1024), 4); // of 32 tiles: 128 workgroups
+    assert_int_equal(count_splits(8, 16, 4096, 1024), 1); // 4 for each core
+    assert_int_equal(count_splits(60, 16, 4096, 1024), 4);
+    assert_int_equal(count_splits(132, 16, 4096, 1024), 8);
+    assert_int_equal(count_splits(1000, 16, 16384, 1024), 8);
+    assert_int_equal(count_splits(0, 16, 768, 32), 2);   // 512 columns and 256
+    assert_int_equal(count_splits(0, 16, 512, 32), 1);   // too few columns
+    assert_int_equal(count_splits(0, 200, 4096, 64), 1); // tuning does not tell 200 rows from 2000
+}
+
 // ---- the cache's types ------------------------------------------------------------------------
 
 static void test_cache_types(void **state)
@@ -623,6 +663,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_workgroup_size),
+        cmocka_unit_test(test_splits),
         cmocka_unit_test(test_cache_types),
         cmocka_unit_test(test_cache_round_trip),
         cmocka_unit_test(test_embedded_source),

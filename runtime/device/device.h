@@ -36,6 +36,7 @@ struct smr_limits {
     uint32_t subgroup_size;   // the usual one
     uint32_t min_subgroup_size, max_subgroup_size;
     uint32_t import_alignment; // of imported host memory and its size, bytes; 0: no import
+    uint32_t n_cores;          // of a GPU: what a workgroup runs on. 0: the driver does not tell
     uint32_t matrix_size;      // rows and columns with SMR_CAP_MATRIX: 16 or 8
     bool unified_memory;       // buffers of every kind are host-visible at no cost
     uint32_t vector_floats;    // f32 in a vector of an OpenCL processor; 0 or 1: of no interest

@@ -123,7 +123,7 @@ struct smr_matmul_push {
 
 // matmul_merge: put together what a matmul leaves that is split along the columns of w:
 //   y[r, out_offset + o] = sum over s of partial[s, r, o]  (+ bias[out_offset + o])  (+ y before)
-// Bindings: 0 partial, f32 [n_splits, n_rows, n_out]; 1 bias, f32 (anything without BIAS); 2 y, f32.
+// Bindings: 0 partial, f32 [n_splits, n_rows, n_out]; 1 bias, f32 (anything without BIAS); 2 y.
 struct smr_matmul_merge_push {
     uint32_t n_out, n_rows, n_splits;
     uint32_t out_stride, out_offset;
@@ -441,8 +441,8 @@ struct smr_kernel_desc {
     // `i`. False when there are no more. Optional.
     bool (*vary)(struct smr_kernel_key *key, const struct smr_limits *limits, const void *push,
                  uint32_t i);
-    // [optional] How many sums there are for each result, which kernel matmul_merge is to put together; 0:
-    // results are whole.
+    // [optional] How many sums there are for each result, which kernel matmul_merge is to put
+    // together; 0: results are whole.
     uint32_t (*splits)(const struct smr_kernel_key *key, const void *push);
     // Workgroups that cover `push`, given the key.
     void (*groups)(const struct smr_kernel_key *key, const void *push, uint32_t groups[3]);

@@ -47,8 +47,8 @@ static const struct tile wide_tiles[] = {
 };
 static const struct tile narrow_tiles[] = {
     {64, 64, 4, 4, 1, 0}, {32, 32, 4, 4, 4, 0}, {32, 16, 4, 4, 4, 0}};
-// For subgroups of 64, of 32 and, on software drivers, of fewer: 256 invocations at most, and one for each
-// row and column of the tile at least.
+// For subgroups of 64, of 32 and, on software drivers, of fewer: 256 invocations at most, and one
+// for each row and column of the tile at least.
 static const struct tile matrix_tiles[] = {
     {128, 128, 64, 64, 0, 0}, {64, 64, 32, 32, 0, 0}, {32, 32, 16, 16, 0, 0}};
 static const struct tile matrix_tiles_32[] = {
@@ -104,8 +104,8 @@ static bool tile_suits(const struct tile *tile, const struct smr_matmul_push *p)
     return tile->r / 2 < p->n_rows && count_tiles(tile, p) >= TILES_WORKGROUPS;
 }
 
-// Columns of a split of half the size, at first of half of all. 0 where that were too little for each,
-// too many, or there is no room for the sums of as many rows as the same may be chosen for.
+// Columns of a split of half the size, at first of half of all. 0 where that were too little for
+// each, too many, or there is no room for the sums of as many rows as the same may be chosen for.
 static uint32_t halve_split(const struct smr_matmul_push *p, uint32_t split)
 {
     const uint64_t rows = smr_rows_bucket(p->n_rows);
@@ -117,12 +117,24 @@ static uint32_t halve_split(const struct smr_matmul_push *p, uint32_t split)
                : 0;
 }
 
-// Columns of a split, so that there are enough workgroups, or as many as there may be; 0: all.
-static uint32_t usual_split(const struct tile *tile, const struct smr_matmul_push *p)
+// Workgroups that splits make up for: two for each core, within these bounds.
+enum { SPLIT_LEAST_WORKGROUPS = 32, SPLIT_MOST_WORKGROUPS = 256 };
+
+static uint32_t split_workgroups(const struct smr_limits *limits)
 {
-    const uint64_t n_tiles = count_tiles(tile, p);
+    if (!limits->n_cores)
+        return TILES_WORKGROUPS;
+    const uint32_t cores = smr_min_u32(limits->n_cores, SPLIT_MOST_WORKGROUPS / 2);
+    return smr_max_u32(2 * cores, SPLIT_LEAST_WORKGROUPS);
+}
+
+// Columns of a split, so that there are enough workgroups, or as many as there may be; 0: all.
+static uint32_t usual_split(const struct smr_limits *limits, const struct tile *tile,
+                            const struct smr_matmul_push *p)
+{
+    const uint64_t n_tiles = count_tiles(tile, p), wanted = split_workgroups(limits);
     uint32_t split = 0;
-    while ((split ? smr_div_up(p->n_cols, split) : 1) * n_tiles < TILES_WORKGROUPS) {
+    while ((split ? smr_div_up(p->n_cols, split) : 1) * n_tiles < wanted) {
         const uint32_t half = halve_split(p, split);
         if (!half)
             break;
@@ -131,8 +143,8 @@ static uint32_t usual_split(const struct tile *tile, const struct smr_matmul_pus
     return split;
 }
 
-// Constants: workgroup size, then the members of struct tile (without parts, the size of a matrix), columns
-// of a split. False where the device cannot do it.
+// Constants: workgroup size, then the members of struct tile (without parts, the size of a matrix),
+// columns of a split. False where the device cannot do it.
 static bool use_tile(struct smr_kernel_key *key, const struct smr_limits *limits,
                      const struct tile *tile, uint32_t split)
 {
@@ -173,7 +185,7 @@ static bool tiles_specialise(struct smr_kernel_key *key, const struct smr_limits
     const struct tile *tiles = tiles_for(limits, key->variant, &n);
     bool done = false;
     for (size_t i = 0; i < n; i++) {
-        const bool fits = use_tile(key, limits, &tiles[i], usual_split(&tiles[i], p));
+        const bool fits = use_tile(key, limits, &tiles[i], usual_split(limits, &tiles[i], p));
         done = done || fits;
         if (fits && tile_suits(&tiles[i], p))
             break;
@@ -192,7 +204,8 @@ static bool matmul_vary(struct smr_kernel_key *key, const struct smr_limits *lim
     size_t n;
     const struct tile *tiles = tiles_for(limits, key->variant, &n);
     for (size_t i = 0; i < n; i++) {
-        const uint32_t split = usual_split(&tiles[i], p), half = split ? halve_split(p, split) : 0;
+        const uint32_t split = usual_split(limits, &tiles[i], p),
+                       half = split ? halve_split(p, split) : 0;
         const uint32_t splits[] = {split, 0, half};
         const uint32_t n_splits = half ? 3 : split ? 2 : 1;
         for (uint32_t j = 0; j < n_splits; j++)

@@ -1,9 +1,10 @@
 // matrix_tiles.glsl - matmul by the matrix units of GPUs (GL_KHR_cooperative_matrix): a tile of y for each
 // workgroup, by way of shared memory.
 //
-// As lib/tiles.glsl, but a subgroup makes SUB_O columns and SUB_R rows of y, in square matrices that are
-// products of f16 added up in f32. Shared memory holds rows, not columns, with a gap after each, so that
-// neighbouring ones are in different banks. x beyond the range of f16 is made its greatest number.
+// As lib/tiles.glsl, but a subgroup makes SUB_O columns and SUB_R rows of y, in square matrices that
+// are products of f16 added up in f32. Shared memory holds rows, not columns, with a gap after each,
+// so that neighbouring ones are in different banks. x beyond the range of f16 is made its greatest
+// number.
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_shader_subgroup_basic : require

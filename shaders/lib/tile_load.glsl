@@ -6,8 +6,8 @@
 // of a row of x. The order of columns inside a step is that of the quads of a unit (lib/weights.glsl).
 // Rows are whole units.
 //
-// Where there are few tiles, each has several workgroups along z, one for each SPLIT of the columns of w,
-// and what they make is put together by kernel matmul_merge.
+// Where there are few tiles, each has several workgroups along z, one for each SPLIT of the columns
+// of w, and what they make is put together by kernel matmul_merge.
 layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
 layout(constant_id = 1) const uint TILE_O = 64u; // powers of two, divisors of the workgroup's size
 layout(constant_id = 2) const uint TILE_R = 64u;
@@ -73,8 +73,8 @@ uint first_of_split()
     return SPLIT == 0u ? 0u : gl_WorkGroupID.z * (SPLIT / UNIT);
 }
 
-// Whether a split ends before unit u. Known from u alone: what is kept in registers all along would be
-// one too much for some of Intel's GPUs.
+// Whether a split ends before unit u. Known from u alone: what is kept in registers all along would
+// be one too much for some of Intel's GPUs.
 bool split_ends(uint u)
 {
     return u >= push.n_cols / UNIT || SPLIT != 0u && u % (SPLIT / UNIT) == 0u;

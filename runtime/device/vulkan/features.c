@@ -62,6 +62,11 @@ static const struct extension {
     {"VK_EXT_memory_budget", 0, 0, 0, offsetof(struct smr_vk_features, has_memory_budget)},
     {"VK_EXT_pci_bus_info", 0, 0, 0, offsetof(struct smr_vk_features, has_pci)},
     {"VK_EXT_external_memory_host", 0, 0, 0, offsetof(struct smr_vk_features, has_host_import)},
+    // How many cores a GPU has. The second of AMD's wants the first.
+    {"VK_NV_shader_sm_builtins", 0, 0, 0, offsetof(struct smr_vk_features, has_nv_cores)},
+    {"VK_AMD_shader_core_properties", 0, 0, 0, 0},
+    {"VK_AMD_shader_core_properties2", 0, 0, 0, offsetof(struct smr_vk_features, has_amd_cores)},
+    {"VK_ARM_shader_core_builtins", 0, 0, 0, offsetof(struct smr_vk_features, has_arm_cores)},
 };
 
 const char *smr_vk_unusable(const VkPhysicalDeviceProperties *properties, bool has_queue)
@@ -165,6 +170,9 @@ struct properties {
     VkPhysicalDeviceSubgroupSizeControlProperties subgroup_size;
     VkPhysicalDeviceShaderIntegerDotProductProperties int_dot;
     VkPhysicalDeviceExternalMemoryHostPropertiesEXT host_import;
+    VkPhysicalDeviceShaderSMBuiltinsPropertiesNV nv_cores;
+    VkPhysicalDeviceShaderCoreProperties2AMD amd_cores;
+    VkPhysicalDeviceShaderCoreBuiltinsPropertiesARM arm_cores;
 };
 
 static void chain(struct properties *properties, void *structure, VkStructureType type)
@@ -194,6 +202,13 @@ static void query_properties(struct smr_vk_instance *instance, VkPhysicalDevice 
     if (features->has_host_import)
         chain(p, &p->host_import,
               VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT);
+    if (features->has_nv_cores)
+        chain(p, &p->nv_cores, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV);
+    if (features->has_amd_cores)
+        chain(p, &p->amd_cores, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_2_AMD);
+    if (features->has_arm_cores)
+        chain(p, &p->arm_cores,
+              VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_BUILTINS_PROPERTIES_ARM);
     instance->vk.vkGetPhysicalDeviceProperties2(physical, &p->base);
 }
 
@@ -282,6 +297,9 @@ static void fill_limits(const struct properties *p, struct smr_limits *limits)
         limits->min_subgroup_size = p->subgroup_size.minSubgroupSize;
         limits->max_subgroup_size = p->subgroup_size.maxSubgroupSize;
     }
+    limits->n_cores =
+        smr_max_u32(p->nv_cores.shaderSMCount,
+                    smr_max_u32(p->amd_cores.activeComputeUnitCount, p->arm_cores.shaderCoreCount));
     uint64_t import = p->host_import.minImportedHostPointerAlignment;
     limits->import_alignment = import <= UINT32_MAX ? (uint32_t)import : 0;
 }

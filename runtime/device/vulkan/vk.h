@@ -83,7 +83,7 @@ const char *smr_vk_result_name(VkResult result);
 
 // ---- features (features.c) --------------------------------------------------------------------
 
-enum { SMR_VK_MAX_EXTENSIONS = 16 };
+enum { SMR_VK_MAX_EXTENSIONS = 24 };
 
 // VkPhysicalDeviceCooperativeMatrixFeaturesKHR, which headers before 1.3.255 do not have.
 struct smr_vk_matrix_features {
@@ -108,7 +108,7 @@ struct smr_vk_features {
     const char *extensions[SMR_VK_MAX_EXTENSIONS];
     uint32_t n_extensions;
     bool has_memory_budget, has_host_import, has_maintenance_4, has_pci, has_subgroup_size,
-        has_int_dot;
+        has_int_dot, has_nv_cores, has_amd_cores, has_arm_cores;
 };
 
 // False, with an error, when there is no memory or the driver fails.

@@ -3,7 +3,8 @@
     python compare_llama_cpp.py --samara build/tools/samara [--runs 5] [--threads N]
                                 [--prompt 512] [--decode 64] [--device opencl:0] MODEL.gguf...
 
-The same token ids go through both: a prompt, then greedy tokens after it. "First token" is from
+A prompt goes through both, then greedy tokens after it. Both have read all weights and made what they need
+for such a prompt before it is timed, samara by `samara bench`. "First token" is from
 opening the model to the first token after six tokens of prompt, with compiled work kept from a run
 before; samara's includes the start of its process, llama.cpp's leaves Python's out. llama.cpp is
 llama-cpp-python's build of it.
@@ -42,7 +43,7 @@ def llama_cpp(model, n_prompt, n_decode, threads):
         llm.eval(token_ids(n_prompt))
         best()
         return {"first_token_ms": 1e3 * (time.perf_counter() - start)}
-    llm.eval(token_ids(16))  # its buffers exist, as samara's do when it starts to count
+    llm.eval(token_ids(n_prompt))  # as samara bench does
     llm.reset()
     llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(llm.ctx), True)
     start = time.perf_counter()
@@ -57,6 +58,10 @@ def llama_cpp(model, n_prompt, n_decode, threads):
             "decode_tokens_per_s": n_decode / (end - prompt)}
 
 
+def output_of(args):
+    return json.loads(subprocess.run(args, capture_output=True, text=True, check=True).stdout)
+
+
 def samara(command, model, n_prompt, n_decode, threads, device):
     args = [command, "run", model, "--tokens", ",".join(map(str, token_ids(n_prompt))),
             "-n", str(n_decode + 1), "--ignore-eos", "--no-speculation", "--temp", "0", "--json", "-q",
@@ -67,9 +72,11 @@ def samara(command, model, n_prompt, n_decode, threads, device):
         with subprocess.Popen(args, stdout=subprocess.PIPE) as process:
             process.stdout.read(1)
             return {"first_token_ms": 1e3 * (time.perf_counter() - start)}
-    out = subprocess.run(args, capture_output=True, text=True, check=True).stdout
-    timings = json.loads(out)["timings"]
-    return {key: timings[key] for key in ("prompt_tokens_per_s", "decode_tokens_per_s")}
+    decode = output_of(args)["timings"]["decode_tokens_per_s"]
+    prompt = output_of([command, "bench", model, "-p", str(n_prompt), "-n", "0", "-r", "1", "--no-starts",
+                        "--no-kernels", "-o", "json", "-q", "-t", str(threads)] +
+                       (["--device", device] if device else []))["results"][0]["tokens_per_s"]
+    return {"prompt_tokens_per_s": prompt, "decode_tokens_per_s": decode}
 
 
 def in_process_of_its_own(args, model, n_prompt, n_decode):

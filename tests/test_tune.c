@@ -226,7 +226,12 @@ static uint32_t check_split(struct subject *s)
                                       .parts = {whole, whole, whole}};
     struct smr_kernel_key key;
     assert_true(smr_kernel_variant_key(s->device, SMR_KERNEL_MATMUL, SMR_Q5_0, TILES, &p, &key));
-    assert_true(smr_kernel_desc(SMR_KERNEL_MATMUL)->splits(&key, &p) > 1);
+    const struct smr_kernel_desc *desc = smr_kernel_desc(SMR_KERNEL_MATMUL);
+    assert_true(desc->splits(&key, &p) > 1);
+    const uint32_t tile_o = key.constants[1];
+    assert_true(desc->vary(&key, smr_device_limits(s->device), &p, 0)); // first the same, whole
+    assert_int_equal(desc->splits(&key, &p), 0);
+    assert_int_equal(key.constants[1], tile_o);
     return check_varied(s, SMR_KERNEL_MATMUL, SMR_Q5_0, &p);
 }
 

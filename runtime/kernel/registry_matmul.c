@@ -193,26 +193,38 @@ static bool tiles_specialise(struct smr_kernel_key *key, const struct smr_limits
     return done;
 }
 
-// The other tiles that the device can do, for tuning: split as usual, and not, and once more.
+// Another setting with this tile: split as usual, not split, split once more. Counts `number` down.
+static bool vary_split(struct smr_kernel_key *key, const struct smr_limits *limits,
+                       const struct tile *tile, const struct smr_matmul_push *p, uint32_t *number)
+{
+    const struct smr_kernel_key before = *key;
+    const uint32_t split = usual_split(limits, tile, p), half = split ? halve_split(p, split) : 0;
+    const uint32_t splits[] = {split, 0, half};
+    const uint32_t n = half ? 3 : split ? 2 : 1;
+    for (uint32_t i = 0; i < n; i++) {
+        if (use_tile(key, limits, tile, splits[i]) && !smr_kernel_keys_equal(key, &before) &&
+            !(*number)--)
+            return true;
+        *key = before;
+    }
+    return false;
+}
+
+// The tiles that the device can do, for tuning: those nearest to the usual one first.
 static bool matmul_vary(struct smr_kernel_key *key, const struct smr_limits *limits,
                         const void *push, uint32_t number)
 {
     if (!is_tiled(key))
         return false;
-    const struct smr_matmul_push *p = push;
-    const struct smr_kernel_key usual = *key;
-    size_t n;
+    size_t n, usual = 0;
     const struct tile *tiles = tiles_for(limits, key->variant, &n);
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t split = usual_split(limits, &tiles[i], p),
-                       half = split ? halve_split(p, split) : 0;
-        const uint32_t splits[] = {split, 0, half};
-        const uint32_t n_splits = half ? 3 : split ? 2 : 1;
-        for (uint32_t j = 0; j < n_splits; j++)
-            if (use_tile(key, limits, &tiles[i], splits[j]) &&
-                !smr_kernel_keys_equal(key, &usual) && !number--)
-                return true;
-    }
+    while (usual + 1 < n &&
+           (tiles[usual].o != key->constants[1] || tiles[usual].r != key->constants[2]))
+        usual++;
+    for (size_t away = 0; away < n; away++)
+        if ((usual + away < n && vary_split(key, limits, &tiles[usual + away], push, &number)) ||
+            (away && away <= usual && vary_split(key, limits, &tiles[usual - away], push, &number)))
+            return true;
     return false;
 }
 

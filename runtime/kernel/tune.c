@@ -7,7 +7,7 @@
 #include <string.h>
 
 // Raise when candidates or the way of measuring change so much that old choices are worth nothing.
-static const char tune_version[] = "1";
+static const char tune_version[] = "2";
 
 enum { MOST_CANDIDATES = 64, FIRST_CANDIDATES = 6 }; // in all; at the first sight of a shape
 static const double worth_it = 0.97; // of the default's time: less is taken for noise

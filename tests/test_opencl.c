@@ -1,5 +1,5 @@
 // test_opencl.c - what the OpenCL backend makes of drivers that are not here: a clGetDeviceInfo() that
-// is made up.
+// is made up; and which programs it keeps, of a driver that is.
 #include "device_fixture.h"
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device/opencl/cl.h"
+#include "kernel/kernel.h"
 
 // ---- a driver that is made up -------------------------------------------------------------------
 
@@ -194,12 +195,85 @@ static void test_recording(void **state)
     free(in);
 }
 
+// ---- kept programs ------------------------------------------------------------------------------
+
+struct programs {
+    uint32_t n_compiled, n_kept, n_right;
+};
+
+static void count_programs(void *user, enum smr_log_level level, const char *text)
+{
+    struct programs *programs = user;
+    programs->n_compiled += strstr(text, ": compiled, in") != NULL;
+    programs->n_kept += strstr(text, ": kept") != NULL;
+    programs->n_right += strstr(text, ", tried in") != NULL;
+}
+
+// Start anew, and build kernels, each on trial. False where kernels are no functions.
+static bool build_functions(const char *cache, const enum smr_kernel_id *ids, size_t n,
+                            struct programs *programs)
+{
+    const struct smr_context_params params = {
+        .log = count_programs, .log_level = SMR_LOG_DEBUG, .cache_dir = cache, .user = programs};
+    *programs = (struct programs){0};
+    smr_context *context = smr_context_create(&params);
+    smr_device *device = smr_device_open(context, "opencl");
+    const bool functions = device && smr_cl_device(device)->functions;
+    struct smr_kernel_set *set =
+        functions ? smr_kernel_set_create(device, SMR_KERNELS_TUNED) : NULL;
+    for (size_t i = 0; set && i < n; i++) {
+        union smr_push push = {.reduce = {1000, 1, 1000}};
+        struct smr_kernel_key key;
+        if (ids[i] == SMR_KERNEL_ACTIVATE)
+            push.activate = (struct smr_activate_push){100, 1, 100, 100, 100, 0, 0, 0};
+        if (ids[i] == SMR_KERNEL_NORM)
+            push.norm = (struct smr_norm_push){64, 1, 1, 64, 64, 0, 1e-5f};
+        assert_true(smr_kernel_choose(set, ids[i], SMR_F32, &push, &key));
+        assert_true(smr_kernel_set_request(set, &key, &push));
+    }
+    if (set) {
+        assert_true(smr_kernel_set_build(set, NULL, NULL));
+        assert_int_equal(smr_kernel_set_n_rejected(set), 0);
+    }
+    smr_kernel_set_destroy(set);
+    smr_device_close(device);
+    smr_context_destroy(context);
+    return functions;
+}
+
+// A start that wants other kernels together than those before it compiles only what none had.
+static void test_kept_programs(void **state)
+{
+    static const enum smr_kernel_id ids[] = {SMR_KERNEL_NORM, SMR_KERNEL_ACTIVATE,
+                                             SMR_KERNEL_REDUCE};
+    struct test_folder cache;
+    struct programs programs;
+    test_folder_make(&cache);
+    if (!build_functions(cache.path, &ids[0], 1, &programs)) {
+        print_message("# skipped: no OpenCL device whose kernels are functions\n");
+        test_folder_remove(&cache);
+        return;
+    }
+    assert_int_equal(programs.n_compiled, 1);
+    assert_int_equal(programs.n_right, 1);
+    build_functions(cache.path, &ids[1], 2, &programs);
+    assert_int_equal(programs.n_compiled, 1);
+    assert_int_equal(programs.n_right, 2);
+    build_functions(cache.path, &ids[0], 2, &programs);
+    assert_int_equal(programs.n_compiled, 0);
+    assert_int_equal(programs.n_kept, 2);
+    build_functions(cache.path, ids, 3, &programs);
+    assert_int_equal(programs.n_compiled, 0);
+    assert_int_equal(programs.n_kept, 2);
+    test_folder_remove(&cache);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extensions), cmocka_unit_test(test_identity),
         cmocka_unit_test(test_subgroups),  cmocka_unit_test(test_byte_dots),
-        cmocka_unit_test(test_recording),
+        cmocka_unit_test(test_recording),  cmocka_unit_test(test_kept_programs),
     };
     return cmocka_run_group_tests_name("opencl", tests, NULL, NULL);
 }

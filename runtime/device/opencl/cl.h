@@ -218,6 +218,13 @@ cl_mem smr_cl_buffer_part(smr_buffer *buffer, uint64_t offset, uint64_t size);
 cl_program smr_cl_program_make(struct smr_cl_device *device, const char *name,
                                const struct smr_string *text, const char *options);
 
+// What a program is kept under.
+struct smr_key smr_cl_program_key(const struct smr_cl_device *device, const char *options,
+                                  const struct smr_string *text);
+// A program that was kept. NULL, without an error, where there is none or the driver refuses it.
+cl_program smr_cl_program_load(struct smr_cl_device *device, struct smr_key key,
+                               const char *options);
+
 // Keep on disk what was compiled, when nobody waits for it: PoCL compiles a kernel once more, for
 // workgroups of any size, when it is asked for its binary.
 void smr_cl_programs_save(struct smr_cl_device *device);
@@ -262,12 +269,18 @@ void smr_cl_write_options(const struct smr_cl_device *device, const struct smr_c
 // The table holds addresses of the host's, which such a device has in common with it. Whether it does
 // is checked, once. Where it does not, or where a function does not compile alone, the kernels that
 // are made from then on are programs again.
+//
+// Which programs there are depends on what was asked for together, and that is not always the same: a
+// second start knows at once what the first one had to measure. So it is kept, for each function,
+// which program has it, and only those are compiled that none has.
+
+struct smr_cl_function {
+    char name[20]; // zeros behind it
+};
 
 struct smr_cl_linked { // a program of functions
     struct smr_cl_linked *next;
-    struct {
-        char name[20];
-    } * functions; // owned
+    struct smr_cl_function *functions; // owned
     size_t n_functions;
     cl_program program;
 };

@@ -5,6 +5,7 @@
 // are macros. Reordering of arithmetic is allowed (sums would not be vectorised otherwise), but not
 // for shaders that have `precise` anywhere.
 #include <stdio.h>
+#include <string.h>
 
 #include "device/opencl/cl.h"
 #include "device/opencl/translate.h"
@@ -80,22 +81,26 @@ static bool can_be_function(const struct smr_cl_device *device,
            !traits->byte_dots && !traits->shared_atomics;
 }
 
-// The kernel as a function. The same shader and constants have the same name at each start, so that
-// programs can be kept.
+// The kernel as a function, whose name says what it does: it is made of the text with another name
+// in it. So a program that has a function of this name is as good as a new one.
 static bool make_function(smr_kernel *kernel, const struct smr_spv *module,
                           const struct smr_kernel_params *params)
 {
     struct smr_cl_kernel *impl = kernel->impl;
-    struct smr_key key = smr_hash(params->spirv, params->spirv_size, (struct smr_key){0});
-    key = smr_hash(params->constants, params->n_constants * sizeof params->constants[0], key);
-    snprintf(impl->function, sizeof impl->function, "k%016llx", (unsigned long long)key.low);
+    static const char unnamed[] = "k0000000000000000";
     for (uint32_t i = 0; i < SMR_MAX_CONSTANTS; i++) {
         smr_string_printf(&impl->text, "#undef SPEC%u\n", i);
         if (i < params->n_constants)
             smr_string_printf(&impl->text, "#define SPEC%u 0x%xu\n", i, params->constants[i]);
     }
-    return smr_cl_translate(kernel->device->context, module, impl->function, params->n_bindings,
-                            params->push_size, &impl->text);
+    if (!smr_cl_translate(kernel->device->context, module, unnamed, params->n_bindings,
+                          params->push_size, &impl->text))
+        return false;
+    const struct smr_key key = smr_hash(impl->text.data, impl->text.size, (struct smr_key){0});
+    snprintf(impl->function, sizeof impl->function, "k%016llx", (unsigned long long)key.low);
+    for (char *at = impl->text.data; (at = strstr(at, unnamed)); at += sizeof unnamed - 1)
+        memcpy(at, impl->function, sizeof unnamed - 1);
+    return true;
 }
 
 // The kernel as a program.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/context.h"
 #include "device/opencl/cl.h"
 
 // ---- the text -----------------------------------------------------------------------------------
@@ -217,6 +218,149 @@ static bool check_addresses(struct smr_cl_device *device, const struct smr_cl_li
                     device->base.info.id, device->base.info.driver);
 }
 
+// ---- which functions a program has ----------------------------------------------------------------
+
+uint32_t smr_cl_linked_index(const struct smr_cl_linked *linked, const smr_kernel *kernel)
+{
+    const char *name = ((const struct smr_cl_kernel *)kernel->impl)->function;
+    for (uint32_t i = 0; i < linked->n_functions; i++)
+        if (!strcmp(linked->functions[i].name, name))
+            return i;
+    return UINT32_MAX;
+}
+
+const struct smr_cl_linked *smr_cl_linked_with(const struct smr_cl_device *device,
+                                               const smr_kernel *kernel,
+                                               const struct smr_cl_linked *after)
+{
+    const struct smr_cl_linked *linked = after ? after->next : device->linked;
+    while (linked && smr_cl_linked_index(linked, kernel) == UINT32_MAX)
+        linked = linked->next;
+    return linked;
+}
+
+static void destroy(struct smr_cl_device *device, struct smr_cl_linked *linked)
+{
+    if (linked->program)
+        device->cl.clReleaseProgram(linked->program);
+    smr_free(device->base.context, linked->functions);
+    smr_free(device->base.context, linked);
+}
+
+// ---- programs that were kept ---------------------------------------------------------------------
+
+// Where a function is, on disk: the key of a program, and the names of all its functions.
+struct place {
+    struct smr_key program;
+    struct smr_cl_function functions[];
+};
+
+// The key of a function's place, but for its name. `options` receives those of all such programs.
+static bool find_places(struct smr_cl_device *device, struct smr_string *options,
+                        struct smr_key *key)
+{
+    struct smr_string text;
+    smr_string_init(&text, device->base.context);
+    smr_cl_write_options(device, &(struct smr_cl_traits){.precise = false}, options);
+    const bool done = write_text(&text, NULL, 0) && !options->failed;
+    if (done)
+        *key = smr_cl_program_key(device, options->data, &text);
+    smr_string_finish(&text);
+    return done;
+}
+
+// False, with an error, where there is no memory for the key; all else is none: the next start only
+// takes longer.
+static bool keep_places(struct smr_cl_device *device, const struct smr_cl_linked *linked,
+                        struct smr_key program)
+{
+    smr_context *context = device->base.context;
+    const size_t names_size = linked->n_functions * sizeof *linked->functions;
+    struct place *place = context->params.cache_dir
+                              ? smr_context_reallocate(context, NULL, sizeof *place + names_size)
+                              : NULL;
+    struct smr_string options;
+    struct smr_key key;
+    smr_string_init(&options, context);
+    const bool found = place && find_places(device, &options, &key);
+    if (found) {
+        place->program = program;
+        memcpy(place->functions, linked->functions, names_size);
+        for (size_t i = 0; i < linked->n_functions; i++)
+            smr_cache_put(context, "clfun",
+                          smr_hash(&linked->functions[i], sizeof linked->functions[i], key), place,
+                          sizeof *place + names_size);
+    }
+    smr_string_finish(&options);
+    smr_free(context, place);
+    return found || !place;
+}
+
+static struct smr_cl_linked *load_linked(struct smr_cl_device *device, const struct smr_blob *blob,
+                                         const char *options)
+{
+    smr_context *context = device->base.context;
+    const struct place *place = (const void *)blob->data;
+    const size_t names_size = blob->size - sizeof *place;
+    struct smr_cl_linked *linked = smr_context_reallocate(context, NULL, sizeof *linked);
+    if (!linked)
+        return NULL;
+    *linked = (struct smr_cl_linked){.n_functions = names_size / sizeof *linked->functions};
+    linked->functions = smr_context_reallocate(context, NULL, names_size);
+    linked->program =
+        linked->functions ? smr_cl_program_load(device, place->program, options) : NULL;
+    if (!linked->program) {
+        destroy(device, linked);
+        return NULL;
+    }
+    memcpy(linked->functions, place->functions, names_size);
+    for (size_t i = 0; i < linked->n_functions; i++)
+        linked->functions[i].name[sizeof linked->functions[i].name - 1] = 0;
+    return linked;
+}
+
+// Load the program that has a kernel, where there is one. No error where there is none.
+static void recall(struct smr_cl_device *device, const smr_kernel *kernel, struct smr_key key,
+                   const char *options)
+{
+    const struct smr_cl_kernel *impl = kernel->impl;
+    struct smr_cl_function function = {.name = ""};
+    struct smr_blob blob;
+    memcpy(function.name, impl->function, sizeof function.name);
+    if (!smr_cache_get(device->base.context, "clfun", smr_hash(&function, sizeof function, key),
+                       &blob))
+        return;
+    struct smr_cl_linked *linked =
+        blob.size > sizeof(struct place) ? load_linked(device, &blob, options) : NULL;
+    smr_blob_free(device->base.context, &blob);
+    if (!linked)
+        return;
+    if (smr_cl_linked_index(linked, kernel) == UINT32_MAX) {
+        destroy(device, linked);
+        return;
+    }
+    smr_log(device->base.context, SMR_LOG_DEBUG, "kernel %s and %zu others: kept", kernel->name,
+            linked->n_functions - 1);
+    linked->next = device->linked;
+    device->linked = linked;
+}
+
+// Load what was kept of `kernels`.
+static bool recall_all(struct smr_cl_device *device, smr_kernel *const *kernels, size_t n)
+{
+    struct smr_string options;
+    struct smr_key key;
+    smr_string_init(&options, device->base.context);
+    const bool done = find_places(device, &options, &key);
+    for (size_t i = 0; done && i < n; i++)
+        if (!smr_cl_linked_with(device, kernels[i], NULL))
+            recall(device, kernels[i], key, options.data);
+    smr_string_finish(&options);
+    return done;
+}
+
+// ---- making one ----------------------------------------------------------------------------------
+
 static bool make_program(struct smr_cl_device *device, struct smr_cl_linked *linked,
                          smr_kernel *const *kernels)
 {
@@ -231,27 +375,21 @@ static bool make_program(struct smr_cl_device *device, struct smr_cl_linked *lin
                  linked->n_functions - 1);
     else
         snprintf(name, sizeof name, "kernel %s", kernels[0]->name);
+    bool done = false;
     if (write_text(&text, kernels, linked->n_functions) && !options.failed) {
         linked->program = smr_cl_program_make(device, name, &text, options.data);
+        done = linked->program &&
+               keep_places(device, linked, smr_cl_program_key(device, options.data, &text));
         // Perhaps it is what is around the function that the driver does not know.
         if (!linked->program && linked->n_functions == 1)
             device->functions = false;
     }
     smr_string_finish(&text);
     smr_string_finish(&options);
-    return linked->program && (device->checked || check_addresses(device, linked));
+    return done && (device->checked || check_addresses(device, linked));
 }
 
-// ---- which functions a program has ----------------------------------------------------------------
-
-uint32_t smr_cl_linked_index(const struct smr_cl_linked *linked, const smr_kernel *kernel)
-{
-    const char *name = ((const struct smr_cl_kernel *)kernel->impl)->function;
-    for (uint32_t i = 0; i < linked->n_functions; i++)
-        if (!strcmp(linked->functions[i].name, name))
-            return i;
-    return UINT32_MAX;
-}
+// ---- linking ---------------------------------------------------------------------------------------
 
 static bool has_all(const struct smr_cl_linked *linked, smr_kernel *const *kernels, size_t n)
 {
@@ -279,14 +417,6 @@ static size_t sort(smr_kernel **kernels, size_t n)
     return n_kept;
 }
 
-static void destroy(struct smr_cl_device *device, struct smr_cl_linked *linked)
-{
-    if (linked->program)
-        device->cl.clReleaseProgram(linked->program);
-    smr_free(device->base.context, linked->functions);
-    smr_free(device->base.context, linked);
-}
-
 static bool create(struct smr_cl_device *device, smr_kernel *const *kernels, size_t n)
 {
     smr_context *context = device->base.context;
@@ -307,16 +437,6 @@ static bool create(struct smr_cl_device *device, smr_kernel *const *kernels, siz
     return true;
 }
 
-const struct smr_cl_linked *smr_cl_linked_with(const struct smr_cl_device *device,
-                                               const smr_kernel *kernel,
-                                               const struct smr_cl_linked *after)
-{
-    const struct smr_cl_linked *linked = after ? after->next : device->linked;
-    while (linked && smr_cl_linked_index(linked, kernel) == UINT32_MAX)
-        linked = linked->next;
-    return linked;
-}
-
 bool smr_cl_link(struct smr_cl_device *device, smr_kernel **kernels, size_t n)
 {
     n = sort(kernels, n);
@@ -326,13 +446,26 @@ bool smr_cl_link(struct smr_cl_device *device, smr_kernel **kernels, size_t n)
     return create(device, kernels, n);
 }
 
-bool smr_cl_link_missing(struct smr_cl_device *device, smr_kernel **kernels, size_t n)
+// Those of `kernels` that are in no program come first. Returns how many there are.
+static size_t sort_out(struct smr_cl_device *device, smr_kernel **kernels, size_t n)
 {
     size_t n_missing = 0;
     for (size_t i = 0; i < n; i++)
         if (!smr_cl_linked_with(device, kernels[i], NULL))
             kernels[n_missing++] = kernels[i];
-    return !n_missing || smr_cl_link(device, kernels, n_missing);
+    return n_missing;
+}
+
+bool smr_cl_link_missing(struct smr_cl_device *device, smr_kernel **kernels, size_t n)
+{
+    n = sort_out(device, kernels, n);
+    if (n) {
+        if (!recall_all(device, kernels, n) ||
+            (device->linked && !device->checked && !check_addresses(device, device->linked)))
+            return false;
+        n = sort_out(device, kernels, n);
+    }
+    return !n || smr_cl_link(device, kernels, n);
 }
 
 void smr_cl_unlink(struct smr_cl_device *device, const smr_kernel *kernel)

@@ -11,8 +11,8 @@ static const char cache_version[] = "1";
 
 enum { MOST_LOG = 1200 };
 
-static struct smr_key find_key(const struct smr_cl_device *device, const char *options,
-                               const struct smr_string *text)
+struct smr_key smr_cl_program_key(const struct smr_cl_device *device, const char *options,
+                                  const struct smr_string *text)
 {
     struct smr_key key = smr_hash(cache_version, sizeof cache_version, (struct smr_key){0});
     key = smr_hash(device->base.fingerprint, strlen(device->base.fingerprint), key);
@@ -138,12 +138,21 @@ static cl_program compile(struct smr_cl_device *device, const struct smr_string 
     return NULL;
 }
 
+cl_program smr_cl_program_load(struct smr_cl_device *device, struct smr_key key,
+                               const char *options)
+{
+    smr_cl_hold_signals();
+    cl_program program = load(device, key, options);
+    smr_cl_release_signals();
+    return program;
+}
+
 cl_program smr_cl_program_make(struct smr_cl_device *device, const char *name,
                                const struct smr_string *text, const char *options)
 {
     smr_context *context = device->base.context;
     char why[MOST_LOG];
-    const struct smr_key key = find_key(device, options, text);
+    const struct smr_key key = smr_cl_program_key(device, options, text);
     const uint64_t begin = smr_time_ns();
     smr_cl_hold_signals();
     cl_program program = load(device, key, options);

@@ -82,6 +82,30 @@ static void test_workgroup_size(void **state)
     assert_int_equal(smr_workgroup_size_for(&limits, 64, 16), 16);
 }
 
+// What shares the columns of a row of weights on GPUs.
+static void test_row_invocations(void **state)
+{
+    const struct smr_limits limits = {.max_invocations = 1024, .max_workgroup_size = {256, 1, 1}};
+    struct smr_limits processor = limits;
+    processor.cpu = true;
+    const struct smr_kernel_desc *desc = smr_kernel_desc(SMR_KERNEL_MATVEC);
+    struct smr_matmul_push push = {.n_cols = 2048, .n_out = 64, .n_rows = 1, .in_stride = 2048};
+    struct smr_kernel_key key = {.id = SMR_KERNEL_MATVEC, .type = SMR_F32};
+    assert_true(desc->specialise(&key, &limits, &push));
+    assert_int_equal(key.constants[0], 256); // a router of 64 experts
+    assert_true(desc->specialise(&key, &processor, &push));
+    assert_int_equal(key.constants[0], 64);
+    push.n_out = 300;
+    assert_true(desc->specialise(&key, &limits, &push));
+    assert_int_equal(key.constants[0], 128);
+    push.n_out = 4096;
+    assert_true(desc->specialise(&key, &limits, &push));
+    assert_int_equal(key.constants[0], 64); // there are enough of them
+    push.n_cols = push.in_stride = 128;
+    assert_true(desc->specialise(&key, &limits, &push));
+    assert_int_equal(key.constants[0], 32); // units of a row
+}
+
 // Workgroups along z of a product of GPUs, in tiles of 32 x 16.
 static uint32_t count_splits(uint32_t n_cores, uint32_t n_rows, uint32_t n_cols, uint32_t n_out)
 {
@@ -663,6 +687,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_workgroup_size),
+        cmocka_unit_test(test_row_invocations),
         cmocka_unit_test(test_splits),
         cmocka_unit_test(test_cache_types),
         cmocka_unit_test(test_cache_round_trip),

@@ -135,6 +135,24 @@ static bool worth_unrolling(const struct smr_limits *limits)
     return limits->max_subgroup_size > 8;
 }
 
+enum { ROW_INVOCATIONS = 64, ROW_MOST_INVOCATIONS = 256 }; // of a workgroup: two subgroups' worth
+
+// No more invocations than there are units in a row. Where few rows of weights, as those of a router,
+// leave a GPU empty, more of them share the columns.
+static uint32_t row_invocations(const struct smr_kernel_key *key, const struct smr_limits *limits,
+                                const struct smr_matmul_push *p)
+{
+    const uint32_t n_units = p->n_cols / smr_weight_unit(key->type);
+    const uint32_t most = limits->cpu || p->n_rows > 1 ? 0 : ROW_MOST_INVOCATIONS;
+    uint32_t size = smr_workgroup_size(limits, ROW_INVOCATIONS);
+    while (size > 16 && size / 2 >= n_units)
+        size /= 2;
+    while (2 * size <= smr_min_u32(smr_workgroup_size(limits, most), n_units) &&
+           (uint64_t)p->n_out * size < MATVEC_WORKGROUPS * ROW_INVOCATIONS)
+        size *= 2;
+    return size;
+}
+
 enum { MATVEC_RUNS_MAX_NORM = 8192 }; // columns: an invocation keeps them all
 
 // Constants: workgroup size, n_rows, rows of weights of a workgroup; two of lib/lanes.glsl; what is
@@ -164,11 +182,7 @@ static bool matvec_specialise(struct smr_kernel_key *key, const struct smr_limit
     }
     if (key->variant == MATVEC_UNROLLED && !worth_unrolling(limits))
         return false;
-    // No more invocations than there are units in a row, nor than two subgroups' worth.
-    uint32_t size = smr_workgroup_size(limits, 64);
-    while (size > 16 && size / 2 >= p->n_cols / smr_weight_unit(key->type))
-        size /= 2;
-    key->constants[0] = size;
+    key->constants[0] = row_invocations(key, limits, p);
     key->constants[1] = p->n_rows;
     // Several rows of weights share what is read of x, but leave enough workgroups to fill a GPU. With
     // more than two rows of x, four would spill on Intel's GPUs.

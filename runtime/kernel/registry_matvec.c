@@ -102,12 +102,14 @@ static bool team_specialise(struct smr_kernel_key *key, const struct smr_limits 
 // Columns that share a scale, at least; so many groups there is room for, and most columns.
 enum { DOTS_GROUP = 16, DOTS_LEAST_GROUPS = 512, DOTS_MOST_COLS = 65536 };
 
-// Constants: 1, rows of x, of which some may not be there, and room for the groups of a row.
+// Constants: 1, rows of x, of which some may not be there, room for the groups of a row, and rows of
+// weights at a time: with several rows of x two, where the registers hold their sums.
 static bool dots_specialise(struct smr_kernel_key *key, const struct smr_limits *limits,
                             const struct smr_matmul_push *p)
 {
     key->constants[1] = smr_power_of_two(p->n_rows);
     key->constants[2] = smr_power_of_two(smr_max_u32(p->n_cols / DOTS_GROUP, DOTS_LEAST_GROUPS));
+    key->constants[3] = p->n_rows > 1 && limits->vector_floats >= 16 ? 2 : 1;
     return p->n_cols <= DOTS_MOST_COLS && smr_runs_specialise(key, limits, p);
 }
 

@@ -308,10 +308,12 @@ static void fold_gates(struct fuser *f)
 enum smr_kernel_id smr_schedule_product(const struct smr_schedule *schedule, uint32_t n_rows)
 {
     // matvec is compiled for each number of rows, or for some of them: worth it where compiling is
-    // quick and a few rows come again and again, not by Vulkan drivers that are a processor.
+    // quick and a few rows come again and again, not by Vulkan drivers that are a processor. On others of
+    // those the sums of more than four rows take registers that only the widest vectors have.
     const struct smr_limits *limits = smr_device_limits(schedule->device);
-    const bool slow = limits->cpu && limits->capabilities & SMR_CAP_SUBGROUP;
-    const uint32_t most = slow ? 1 : SMR_MATVEC_MAX_ROWS;
+    const bool slow = limits->capabilities & SMR_CAP_SUBGROUP;
+    const bool all = !limits->cpu || limits->vector_floats >= 16;
+    const uint32_t most = all ? SMR_MATVEC_MAX_ROWS : slow ? 1 : 4;
     return n_rows <= most ? SMR_KERNEL_MATVEC : SMR_KERNEL_MATMUL;
 }
 

@@ -2,16 +2,16 @@
 // loops.
 //
 // A workgroup is one invocation. It takes a stretch of the columns of y: for one row of x one row of weights
-// at a time (lib/dots_one.glsl), for several rows of x two, which are decoded once for all of them
+// at a time (lib/dots_one.glsl), for several rows of x one or two, which are decoded once for all of them
 // (lib/dots_rows.glsl). The innermost loops go over 16 lanes: neighbours in memory, and never unrolled
 // here, which would hide them from the compiler. The sums of lanes stay in registers.
 layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
 layout(constant_id = 1) const uint N_ROWS = 1u;       // at least push.n_rows; of experts 1
 layout(constant_id = 2) const uint MOST_GROUPS = 64u; // at least those of push.n_cols
+layout(constant_id = 3) const uint OUT_ROWS = 1u;     // of weights at a time; of one row of x 1
 
 const uint GROUP = SPAN / GROUPS;         // columns
 const uint SPANS = SPAN == 32u ? 4u : 1u; // at a time
-const uint OUT_ROWS = N_ROWS == 1u ? 1u : 2u; // of weights
 
 #ifdef FUSES
 layout(constant_id = 6) const uint NORM_COLS = 1u; // = push.n_cols with NORM

@@ -19,6 +19,7 @@ static const uint32_t row_counts[SMR_GUESS_STEPS] = {2, 4, 8};
 
 static const float model_prior = 0.7f;     // of another model's guesses
 static const double prior_cost = 0.15;     // of a row more, as part of a step, until it is known
+static const double most_cost = 16;        // of a step, in steps of one row, that is believed
 static const double first_budget = 2;      // in steps
 static const double most_budget = 8;       // so that old gains do not pay for new mistakes
 static const double earned_budget = 0.01;  // by a step without guesses
@@ -167,7 +168,8 @@ static void learn_guesses(struct smr_speculator *speculator, uint32_t n, uint32_
     }
 }
 
-// The first step of a program does what later ones need not: it says nothing about its cost.
+// The first step of a program does what later ones need not, and now and then a compiler is at work:
+// that says nothing about its cost.
 void smr_speculator_learn(struct smr_speculator *speculator, struct smr_draft draft,
                           uint32_t n_right, uint64_t time_ns)
 {
@@ -181,10 +183,11 @@ void smr_speculator_learn(struct smr_speculator *speculator, struct smr_draft dr
     } else {
         double *cost = &speculator->costs[speculator->step];
         double steps = speculator->step_ns > 0 ? time / speculator->step_ns : 1;
-        if (speculator->warm[speculator->step])
+        const bool unusual = steps > most_cost;
+        if (speculator->warm[speculator->step] && !unusual)
             *cost = *cost > 0 ? *cost + 0.25 * (steps - *cost) : steps;
-        else if (steps > 1 + first_budget) // a compiler at work: once, and not for this text alone
-            steps = 1 + first_budget;
+        if (unusual || (!speculator->warm[speculator->step] && steps > 1 + first_budget))
+            steps = 1 + first_budget; // once, and not for this text alone
         *budget += 1 + n_right - steps;
         speculator->warm[speculator->step] = true;
         learn_guesses(speculator, draft.n, n_right);

@@ -6,10 +6,10 @@
 
 enum { TICKETS_PER_THREAD = 4 }; // of a stage: threads may be late by a fourth of their share
 
-// A list that starts so often, and would have so many launches fewer, is worth a program of its own,
-// which takes seconds to compile. Not counted in time: numbers must not depend on how fast a compiler
-// is.
-enum { OWN_PROGRAM_STARTS = 24, OWN_PROGRAM_LAUNCHES = 32 };
+// A list that would have so many launches fewer is worth a program of its own: if one was kept, or else,
+// because it takes about a second to compile, when the list has started that often. Not counted in
+// time: numbers must not depend on how fast a compiler is.
+enum { OWN_PROGRAM_STARTS = 8, OWN_PROGRAM_LAUNCHES = 32 };
 
 // Words between counters, which lie in cache lines of their own; and those of a launch.
 enum { COUNTER_STRIDE = 32, COUNTERS = 3 * COUNTER_STRIDE };
@@ -131,19 +131,28 @@ static bool make_launches(struct smr_cl_device *device, struct smr_cl_chain *cha
     return true;
 }
 
-// Have programs for all steps: some, or one for all together.
+enum link { LINK_MISSING, LINK_KEPT, LINK_OWN };
+
+// Have programs for all steps: those there are and what they lack; one for all together, if it was
+// kept; or one in any case.
 static bool link_steps(struct smr_cl_device *device, const struct smr_cl_chain *chain,
-                       bool together)
+                       enum link how)
 {
     smr_context *context = device->base.context;
     smr_kernel **kernels =
         smr_alloc(context, chain->n_steps, sizeof(smr_kernel *), "a list's kernels");
     for (size_t i = 0; i < chain->n_steps && kernels; i++)
         kernels[i] = chain->steps[i].kernel;
-    bool done = kernels && (together ? smr_cl_link(device, kernels, chain->n_steps)
-                                     : smr_cl_link_missing(device, kernels, chain->n_steps));
+    bool done = kernels && (how == LINK_MISSING
+                                ? smr_cl_link_missing(device, kernels, chain->n_steps)
+                                : smr_cl_link(device, kernels, chain->n_steps, how == LINK_OWN));
     smr_free(context, (void *)kernels);
     return done;
+}
+
+static bool wants_own_program(const struct smr_cl_chain *chain, size_t n_runs)
+{
+    return chain->n_launches >= n_runs + OWN_PROGRAM_LAUNCHES;
 }
 
 bool smr_cl_chain_end(struct smr_cl_device *device, struct smr_cl_chain *chain,
@@ -160,7 +169,9 @@ bool smr_cl_chain_end(struct smr_cl_device *device, struct smr_cl_chain *chain,
         &device->base, &(struct smr_buffer_params){n * COUNTERS * sizeof(uint32_t),
                                                    SMR_MEMORY_UPLOAD, "a list's counters"});
     return chain->launches && chain->stages && chain->counters &&
-           link_steps(device, chain, false) && make_launches(device, chain, runs, n_runs);
+           link_steps(device, chain, LINK_MISSING) && make_launches(device, chain, runs, n_runs) &&
+           (!wants_own_program(chain, n_runs) || !link_steps(device, chain, LINK_KEPT) ||
+            make_launches(device, chain, runs, n_runs));
 }
 
 bool smr_cl_chain_restart(struct smr_cl_device *device, struct smr_cl_chain *chain,
@@ -168,9 +179,8 @@ bool smr_cl_chain_restart(struct smr_cl_device *device, struct smr_cl_chain *cha
 {
     if (!chain->n_steps)
         return true;
-    if (++chain->n_starts == OWN_PROGRAM_STARTS &&
-        chain->n_launches >= n_runs + OWN_PROGRAM_LAUNCHES &&
-        (!link_steps(device, chain, true) || !make_launches(device, chain, runs, n_runs)))
+    if (++chain->n_starts == OWN_PROGRAM_STARTS && wants_own_program(chain, n_runs) &&
+        (!link_steps(device, chain, LINK_OWN) || !make_launches(device, chain, runs, n_runs)))
         return false;
     memset(smr_buffer_data(chain->counters), 0, chain->n_launches * COUNTERS * sizeof(uint32_t));
     return true;

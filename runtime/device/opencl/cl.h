@@ -287,8 +287,8 @@ struct smr_cl_linked { // a program of functions
 
 // Have one program with all of these kernels, which are functions, or programs for those that are in
 // none. Both change the order of `kernels`. The device keeps a program until one of its kernels is
-// destroyed. False with an error.
-bool smr_cl_link(struct smr_cl_device *device, smr_kernel **kernels, size_t n);
+// destroyed. False with an error, but for a program that was not kept and is not to be compiled.
+bool smr_cl_link(struct smr_cl_device *device, smr_kernel **kernels, size_t n, bool compile);
 bool smr_cl_link_missing(struct smr_cl_device *device, smr_kernel **kernels, size_t n);
 // A program with this kernel: the first, or the next after one. NULL: there is none.
 const struct smr_cl_linked *smr_cl_linked_with(const struct smr_cl_device *device,

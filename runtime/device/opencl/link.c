@@ -361,8 +361,9 @@ static bool recall_all(struct smr_cl_device *device, smr_kernel *const *kernels,
 
 // ---- making one ----------------------------------------------------------------------------------
 
+// Without `compile` only what was kept, and no error where that is nothing.
 static bool make_program(struct smr_cl_device *device, struct smr_cl_linked *linked,
-                         smr_kernel *const *kernels)
+                         smr_kernel *const *kernels, bool compile)
 {
     smr_context *context = device->base.context;
     char name[128];
@@ -377,11 +378,12 @@ static bool make_program(struct smr_cl_device *device, struct smr_cl_linked *lin
         snprintf(name, sizeof name, "kernel %s", kernels[0]->name);
     bool done = false;
     if (write_text(&text, kernels, linked->n_functions) && !options.failed) {
-        linked->program = smr_cl_program_make(device, name, &text, options.data);
-        done = linked->program &&
-               keep_places(device, linked, smr_cl_program_key(device, options.data, &text));
+        const struct smr_key key = smr_cl_program_key(device, options.data, &text);
+        linked->program = compile ? smr_cl_program_make(device, name, &text, options.data)
+                                  : smr_cl_program_load(device, key, options.data);
+        done = linked->program && (!compile || keep_places(device, linked, key));
         // Perhaps it is what is around the function that the driver does not know.
-        if (!linked->program && linked->n_functions == 1)
+        if (!linked->program && compile && linked->n_functions == 1)
             device->functions = false;
     }
     smr_string_finish(&text);
@@ -417,7 +419,7 @@ static size_t sort(smr_kernel **kernels, size_t n)
     return n_kept;
 }
 
-static bool create(struct smr_cl_device *device, smr_kernel *const *kernels, size_t n)
+static bool create(struct smr_cl_device *device, smr_kernel *const *kernels, size_t n, bool compile)
 {
     smr_context *context = device->base.context;
     struct smr_cl_linked *linked = smr_alloc(context, 1, sizeof *linked, "linked kernels");
@@ -428,7 +430,7 @@ static bool create(struct smr_cl_device *device, smr_kernel *const *kernels, siz
     for (size_t i = 0; i < n && linked->functions; i++)
         memcpy(linked->functions[i].name, ((struct smr_cl_kernel *)kernels[i]->impl)->function,
                sizeof linked->functions[i].name);
-    if (!linked->functions || !make_program(device, linked, kernels)) {
+    if (!linked->functions || !make_program(device, linked, kernels, compile)) {
         destroy(device, linked);
         return false;
     }
@@ -437,13 +439,13 @@ static bool create(struct smr_cl_device *device, smr_kernel *const *kernels, siz
     return true;
 }
 
-bool smr_cl_link(struct smr_cl_device *device, smr_kernel **kernels, size_t n)
+bool smr_cl_link(struct smr_cl_device *device, smr_kernel **kernels, size_t n, bool compile)
 {
     n = sort(kernels, n);
     for (struct smr_cl_linked *linked = device->linked; linked; linked = linked->next)
         if (has_all(linked, kernels, n))
             return true;
-    return create(device, kernels, n);
+    return create(device, kernels, n, compile);
 }
 
 // Those of `kernels` that are in no program come first. Returns how many there are.
@@ -465,7 +467,7 @@ bool smr_cl_link_missing(struct smr_cl_device *device, smr_kernel **kernels, siz
             return false;
         n = sort_out(device, kernels, n);
     }
-    return !n || smr_cl_link(device, kernels, n);
+    return !n || smr_cl_link(device, kernels, n, true);
 }
 
 void smr_cl_unlink(struct smr_cl_device *device, const smr_kernel *kernel)
